@@ -1,0 +1,89 @@
+# `make help` lists the targets. All but race (a C compiler) need Go, make and git only.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO       ?= go
+OUT      ?= out
+PACKAGES ?= ./...
+# How long each fuzz target runs.
+FUZZTIME ?= 30s
+# Which benchmarks run, and where they are.
+BENCH    ?= .
+BENCH_PACKAGES ?= ./tests/bench/...
+# Packages whose tests run under the race detector: everything that shares memory between goroutines.
+RACE_PACKAGES ?= ./pkg/... ./pilot-apisix/... ./samples/...
+
+# The tools' versions are pinned in a module of their own, so that they never choose a dependency of the product.
+TOOL := $(GO) tool -modfile=tools/go.mod
+
+# Where the binaries come from; every one lands in $(OUT) under the name of its directory, but Bookinfo's.
+COMMANDS := $(notdir $(patsubst %/,%,$(wildcard pilot-apisix/cmd/*/)))
+# Linker flags are worked out only when something is linked. No flag here may change how a package is compiled (such as
+# -trimpath): build and test would no longer share the build cache, and Istio takes minutes to compile.
+LDFLAGS = $(shell GO="$(GO)" tools/ldflags.sh)
+BUILD = $(GO) build -ldflags "$(LDFLAGS)"
+
+##@ Everyday
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*##"; print "Usage: make <target>" } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*##/ { printf "  %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build pilot-discovery, pilot-agent, apisixctl and bookinfo into out/
+	@mkdir -p $(OUT)
+	$(BUILD) -o $(OUT)/ $(addprefix ./pilot-apisix/cmd/,$(COMMANDS))
+	$(BUILD) -o $(OUT)/bookinfo ./samples/bookinfo/src
+
+.PHONY: demo
+demo: build ## Run Bookinfo on this machine, without a cluster, step by step (KEEP=1 leaves it running)
+	@mkdir -p $(OUT)
+	$(GO) build -o $(OUT)/demo ./samples/bookinfo/demo
+	$(OUT)/demo --bin=$(OUT) --samples=samples/bookinfo --logs=$(OUT)/demo-logs
+
+.PHONY: test
+test: ## Run all tests
+	$(GO) test -timeout 15m $(PACKAGES)
+
+##@ Checks
+
+.PHONY: race
+race: ## Run the tests of what is concurrent under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m $(RACE_PACKAGES)
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (30s) each
+	@GO="$(GO)" tools/fuzz.sh $(FUZZTIME)
+
+.PHONY: bench
+bench: ## Run the benchmarks: Envoy generation and ours, side by side (BENCH=regexp)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m $(BENCH_PACKAGES)
+
+.PHONY: lint
+lint: ## Run the linters, go vet among them, at the versions of tools/go.mod
+	$(TOOL) golangci-lint run $(PACKAGES)
+	$(TOOL) buf lint
+	tools/shellcheck.sh
+
+.PHONY: gen-check
+gen-check: ## Fail when `make gen` would change a file
+	@MAKE="$(MAKE)" tools/gen-check.sh
+
+##@ Changing files
+
+.PHONY: format
+format: ## Format the Go sources: gofumpt, and imports in the order of the house
+	$(TOOL) golangci-lint fmt $(PACKAGES)
+
+.PHONY: gen
+gen: ## Generate what is generated: protobuf code, and every go:generate directive
+	$(TOOL) buf generate
+	$(GO) generate $(PACKAGES)
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf $(OUT)
