@@ -1,0 +1,20 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+// Package v1alpha1 is the API between the control plane and a sidecar: the one message that carries an APISIX
+// resource over ADS, and its type URL.
+//
+// The control plane (pilot-apisix/pkg/xds) marshals it, the sidecar's agent (pilot-apisix/pkg/agent) reads it. It
+// depends on nothing of Istio's and nothing of APISIX's.
+package v1alpha1
