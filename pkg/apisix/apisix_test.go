@@ -1,0 +1,143 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package apisix_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
+)
+
+func TestID(t *testing.T) {
+	for _, tt := range []struct {
+		parts []string
+		want  string
+	}{
+		{[]string{"outbound", "80", "", "a.b"}, "outbound_80__a.b"},
+		{[]string{"a"}, "a"},
+		{[]string{strings.Repeat("x", 64)}, strings.Repeat("x", 64)},
+	} {
+		if got := apisix.ID(tt.parts...); got != tt.want {
+			t.Errorf("ID(%q) = %q, want %q", tt.parts, got, tt.want)
+		}
+	}
+	// Each of these must have an id of its own.
+	seen := map[string][]string{}
+	for _, parts := range [][]string{
+		{"a", "b"},
+		{"a_b"},
+		{"a-b"},
+		{"a", "", "b"},
+		{"a", "_b"},
+		{"a_", "b"},
+		{"*.a"},
+		{"-.a"},
+		{"a b"},
+		{"a\x00b"},
+		{""},
+		{"", ""},
+		{strings.Repeat("x", 65)},
+		{strings.Repeat("x", 66)},
+		{strings.Repeat("x", 64)},
+		{"é"},
+		{"è"},
+	} {
+		id := apisix.ID(parts...)
+		if !apisix.ValidID(id) {
+			t.Errorf("ID(%q) = %q is not valid", parts, id)
+		}
+		if other, dup := seen[id]; dup {
+			t.Errorf("ID(%q) = ID(%q) = %q", parts, other, id)
+		}
+		seen[id] = parts
+	}
+}
+
+func TestNames(t *testing.T) {
+	for _, k := range apisix.Kinds {
+		kind, id, ok := apisix.SplitName(apisix.Name(k, "x"))
+		if !ok || kind != k || id != "x" {
+			t.Errorf("%s does not come back", k)
+		}
+	}
+	for _, bad := range []string{"", "routes", "routes/", "routes/a/b", "routes/a b", "nothing/x", "/x"} {
+		if _, _, ok := apisix.SplitName(bad); ok {
+			t.Errorf("%q must not be a name", bad)
+		}
+	}
+	up, _ := apisix.Upstreams.Order()
+	route, _ := apisix.Routes.Order()
+	if up > route {
+		t.Error("a route would be written before its upstream")
+	}
+}
+
+// FuzzAppendString compares with encoding/json.
+func FuzzAppendString(f *testing.F) {
+	for _, s := range []string{"", "abc", "\"\\\n\r\t\x00\x1f\x7f", "é\u2028\U0001F600", "\xff\xfe", "a\xc3"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := apisix.AppendString(nil, s)
+		var back string
+		if err := json.Unmarshal(got, &back); err != nil {
+			t.Fatalf("%q becomes %s: %v", s, got, err)
+		}
+		if want := strings.ToValidUTF8(s, "\ufffd"); strings.ToValidUTF8(s, "") == s && back != want {
+			t.Fatalf("%q comes back as %q", s, back)
+		}
+	})
+}
+
+// TestCanonical checks the promise of sorted keys and no white space for every type with all of its fields set.
+func TestCanonical(t *testing.T) {
+	exprs := []apisix.Expr{
+		{Var: "uri", Op: apisix.OpEqual, Value: `a"b`},
+		{Var: "uri", Not: true, Op: apisix.OpMatch, Value: "^"},
+		{Logic: apisix.LogicOr, Exprs: []apisix.Expr{{Var: "a", Op: apisix.OpEqual, Value: "1"}, {Var: "b", Op: apisix.OpEqual, Value: "2"}}},
+	}
+	for _, o := range []interface{ AppendJSON([]byte) []byte }{
+		&apisix.Upstream{
+			ID: "i", Name: "n", Type: apisix.CHash, HashOn: apisix.HashOnVars, Key: "remote_addr", Scheme: apisix.SchemeGRPC,
+			Nodes: []apisix.Node{{Host: "h", Port: 1, Weight: 2}, {Host: "i", Port: 3}}, Retries: 1,
+			Timeout: apisix.Timeout{Connect: 0.5, Send: 1, Read: 1e6},
+		},
+		&apisix.Upstream{},
+		&apisix.Route{
+			ID: "i", Name: "n", Hosts: []string{"a", "b"}, URI: "/*", Vars: exprs, Priority: -1, UpstreamID: "u", EnableWebsocket: true,
+			Timeout: apisix.Timeout{Connect: 1, Send: 2, Read: 3},
+			Plugins: []apisix.Plugin{
+				&apisix.FaultInjection{Abort: &apisix.FaultAbort{HTTPStatus: 500, Percentage: 1}, Delay: &apisix.FaultDelay{Duration: 0.25, Percentage: 100}},
+				&apisix.TrafficSplit{Upstreams: []apisix.WeightedUpstream{{UpstreamID: "u", Weight: 1}, {UpstreamID: "v"}}},
+			},
+		},
+	} {
+		got := o.AppendJSON(nil)
+		var v any
+		if err := json.Unmarshal(got, &v); err != nil {
+			t.Fatalf("%s: %v", got, err)
+		}
+		want, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
