@@ -1,0 +1,81 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package ir
+
+import "time"
+
+// Cluster is a set of endpoints that serve one port of one service, or a subset of them.
+type Cluster struct {
+	// Name is Istio's: "outbound|<port>|<subset>|<host>".
+	Name         string
+	Host, Subset string
+	Port         int
+	// HTTP2 says that the endpoints speak HTTP/2 without TLS, gRPC included.
+	HTTP2 bool
+	LB    LoadBalancer
+	// ConnectTimeout limits the establishing of a connection.
+	ConnectTimeout time.Duration
+	// MutualTLS says that Envoy would speak mutual TLS with some of the endpoints, because they have a sidecar.
+	MutualTLS bool
+	// Endpoints in a stable order. A cluster without any refuses its requests with 503.
+	Endpoints []Endpoint
+	// Sources are the service and the destination rule.
+	Sources     []Source
+	Diagnostics []Diagnostic
+}
+
+// Endpoint is one address of a cluster.
+type Endpoint struct {
+	// Address is an IP address, or a DNS name for services that are resolved by the proxy.
+	Address string
+	Port    int
+	Weight  int
+}
+
+// LBPolicy is the way in which a cluster's endpoints share its requests.
+type LBPolicy int
+
+const (
+	// LeastRequest prefers endpoints with fewer active requests. It is Istio's default.
+	LeastRequest LBPolicy = iota
+	// RoundRobin takes each in turn.
+	RoundRobin
+	// Random picks by chance.
+	Random
+	// ConsistentHash keeps equal keys on the same endpoint.
+	ConsistentHash
+)
+
+// LoadBalancer is a policy, with the key of a consistent hash.
+type LoadBalancer struct {
+	Policy LBPolicy
+	// HashOn and HashKey are set for ConsistentHash only.
+	HashOn  HashOn
+	HashKey string
+}
+
+// HashOn is where the key of a consistent hash comes from.
+type HashOn int
+
+const (
+	// HashHeader is the request header HashKey.
+	HashHeader HashOn = iota
+	// HashCookie is the cookie HashKey.
+	HashCookie
+	// HashSourceIP is the client's address.
+	HashSourceIP
+	// HashQueryParam is the query parameter HashKey.
+	HashQueryParam
+)

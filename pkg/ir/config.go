@@ -1,0 +1,92 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package ir
+
+import "time"
+
+// Config is what one view of proxies must do with outbound requests.
+type Config struct {
+	// VirtualHosts are sorted by port, then by name. A request belongs to the one of its port with the most specific
+	// matching domain: an exact one before a wildcard, a longer wildcard before a shorter one.
+	VirtualHosts []*VirtualHost
+	// Clusters are sorted by name; every destination of a route is among them.
+	Clusters []*Cluster
+	// BlackHole says that requests which no virtual host takes are refused with 502 (REGISTRY_ONLY). Otherwise what
+	// happens to them is not this configuration's business.
+	BlackHole bool
+	// Diagnostics are those of the configuration as a whole; virtual hosts and clusters have their own.
+	Diagnostics []Diagnostic
+	// Inputs is what the builder of the configuration compares to see whether it is still true. It means nothing to
+	// anybody else.
+	Inputs any
+}
+
+// VirtualHost is a set of domains on one service port, with routes of which the first match wins.
+type VirtualHost struct {
+	// Port is the port that the client meant to reach.
+	Port int
+	// Name is unique among the virtual hosts of a port.
+	Name string
+	// Domains are lower case, exact or with a leading "*"; sorted. The single domain "*" takes every host.
+	Domains []string
+	// Routes in the order of their precedence. A request which none of them takes is answered with 404.
+	Routes []Route
+	// Source is the VirtualService, or the service that has none.
+	Source      Source
+	Diagnostics []Diagnostic
+}
+
+// Route says what happens to the requests it matches. Exactly one of Destinations and DirectResponse is set.
+type Route struct {
+	// Name is the one that the user gave, or "default".
+	Name  string
+	Match Match
+	// Destinations share the requests by their weights. They are distinct and have weights above zero, except that a
+	// single one takes everything whatever its weight.
+	Destinations []Destination
+	// DirectResponse is a status with which the proxy answers by itself; zero when the request is forwarded.
+	DirectResponse int
+	// Timeout of the whole response; zero for none.
+	Timeout time.Duration
+	Fault   *Fault
+	Source  Source
+}
+
+// Destination is a share of a route's requests.
+type Destination struct {
+	// Cluster is the name of a member of Config.Clusters.
+	Cluster string
+	Weight  uint32
+}
+
+// Fault is what is done to a share of the requests to test their callers.
+type Fault struct {
+	Delay *FaultDelay
+	Abort *FaultAbort
+}
+
+// FaultDelay holds a request back before it is forwarded.
+type FaultDelay struct {
+	Duration time.Duration
+	// Percentage of the requests, 0 to 100 with fractions.
+	Percentage float64
+}
+
+// FaultAbort answers a request with Status in place of the destination.
+type FaultAbort struct {
+	Status int
+	// Percentage of the requests, 0 to 100 with fractions.
+	Percentage float64
+}
