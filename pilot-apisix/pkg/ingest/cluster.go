@@ -1,0 +1,210 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package ingest
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"time"
+
+	meshconfig "istio.io/api/mesh/v1alpha1"
+	networking "istio.io/api/networking/v1alpha3"
+	"istio.io/istio/pilot/pkg/model"
+	"istio.io/istio/pilot/pkg/networking/util"
+	"istio.io/istio/pkg/config/host"
+
+	"github.com/apisix-mesh/pilot-apisix/pkg/fidelity"
+	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
+)
+
+// clusterKey names a cluster.
+type clusterKey struct {
+	host   host.Name
+	port   int
+	subset string
+}
+
+func (k clusterKey) name() string {
+	return model.BuildSubsetKey(model.TrafficDirectionOutbound, k.subset, k.host, k.port)
+}
+
+// clusterInputs is all that a cluster is made from. As long as it is equal, so is the cluster.
+type clusterInputs struct {
+	key  clusterKey
+	name string
+	// service is nil for a destination that does not exist.
+	service *model.Service
+	rule    *model.ConsolidatedDestRule
+	mesh    *meshconfig.MeshConfig
+	// clusterLocal and multiNetwork limit which endpoints the proxy may reach.
+	clusterLocal, multiNetwork bool
+	shards                     shards
+}
+
+func (c *clusterInputs) equal(o *clusterInputs) bool {
+	return c.key == o.key && c.service == o.service && c.rule.GetRule() == o.rule.GetRule() && c.mesh == o.mesh &&
+		c.clusterLocal == o.clusterLocal && c.multiNetwork == o.multiNetwork && c.shards.equal(o.shards)
+}
+
+// want says that a route leads to the cluster, and returns the cluster's name.
+func (b *builder) want(key clusterKey) string {
+	if name, ok := b.names[key]; ok {
+		return name
+	}
+	w := wantedCluster{key: key, name: key.name()}
+	b.names[key] = w.name
+	b.wanted = append(b.wanted, w)
+	return w.name
+}
+
+// wantedCluster is a cluster that a route leads to.
+type wantedCluster struct {
+	key  clusterKey
+	name string
+}
+
+// clusters makes the wanted clusters, sorted by name. Those of prev that are still true are taken over.
+func (b *builder) clusters(prev *ir.Config, last *inputs) ([]*ir.Cluster, []clusterInputs) {
+	slices.SortFunc(b.wanted, func(x, y wantedCluster) int { return cmp.Compare(x.name, y.name) })
+	all := make([]clusterInputs, 0, len(b.wanted))
+	var reader shardsReader
+	multiNetwork := b.in.Push.NetworkManager().IsMultiNetworkEnabled()
+	for _, w := range b.wanted {
+		c := clusterInputs{key: w.key, name: w.name, mesh: b.in.Push.Mesh}
+		if svc := b.service(w.key.host); svc != nil && hasPort(svc, w.key.port) {
+			c.service = svc
+			c.rule = destinationRule(b.in, svc)
+			c.clusterLocal = b.in.Push.IsClusterLocal(svc)
+			c.multiNetwork = multiNetwork
+			c.shards = reader.read(b.in.Endpoints, svc).clone()
+		}
+		all = append(all, c)
+	}
+	out := make([]*ir.Cluster, len(all))
+	i := 0
+	for n := range all {
+		c := &all[n]
+		if last != nil {
+			for i < len(last.clusters) && last.clusters[i].name < c.name {
+				i++
+			}
+			if i < len(last.clusters) && c.equal(&last.clusters[i]) {
+				out[n] = prev.Clusters[i]
+				continue
+			}
+		}
+		out[n] = buildCluster(b.in, c)
+	}
+	return out, all
+}
+
+// destinationRule is the rule that applies to svc for the proxy, or nil.
+func destinationRule(in Input, svc *model.Service) *model.ConsolidatedDestRule {
+	return in.Proxy.SidecarScope.DestinationRule(model.TrafficDirectionOutbound, in.Proxy, svc.Hostname)
+}
+
+func ruleSpec(rule *model.ConsolidatedDestRule) *networking.DestinationRule {
+	cfg := rule.GetRule()
+	if cfg == nil {
+		return nil
+	}
+	return cfg.Spec.(*networking.DestinationRule)
+}
+
+func findSubset(rule *model.ConsolidatedDestRule, name string) *networking.Subset {
+	for _, s := range ruleSpec(rule).GetSubsets() {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// clusterBuilder makes one cluster.
+type clusterBuilder struct {
+	in      Input
+	inputs  *clusterInputs
+	cluster *ir.Cluster
+	// refuse leaves the cluster without endpoints, so that its requests are answered with 503.
+	refuse bool
+}
+
+func buildCluster(in Input, c *clusterInputs) *ir.Cluster {
+	b := clusterBuilder{in: in, inputs: c, cluster: &ir.Cluster{
+		Name: c.name, Host: string(c.key.host), Port: c.key.port, Subset: c.key.subset,
+		ConnectTimeout: connectTimeout(c.mesh),
+	}}
+	if c.service == nil {
+		return b.cluster
+	}
+	b.cluster.Sources = []ir.Source{serviceSource(c.service)}
+	port, _ := c.service.Ports.GetByPort(c.key.port)
+	b.cluster.HTTP2 = port.Protocol.IsHTTP2()
+
+	var subset *networking.Subset
+	if c.key.subset != "" {
+		if subset = findSubset(c.rule, c.key.subset); subset == nil {
+			return b.cluster
+		}
+	}
+	if cfg := c.rule.GetRule(); cfg != nil {
+		src := ir.Source{Kind: cfg.GroupVersionKind.Kind, Namespace: cfg.Namespace, Name: cfg.Name}
+		b.cluster.Sources = append(b.cluster.Sources, src)
+		policy := util.MergeSubsetTrafficPolicy(ruleSpec(c.rule).GetTrafficPolicy(), subset.GetTrafficPolicy(), port)
+		b.trafficPolicy(policy, policySource(src, ruleSpec(c.rule), subset))
+	}
+	b.meshPolicy(ruleSpec(c.rule), subset, port)
+	b.endpoints(port, subset.GetLabels())
+	return b.cluster
+}
+
+// policySource points at the subset whose policy decides, or at the rule's own.
+func policySource(src ir.Source, rule *networking.DestinationRule, subset *networking.Subset) ir.Source {
+	if i := slices.Index(rule.GetSubsets(), subset); i >= 0 && subset.GetTrafficPolicy() != nil {
+		return src.At("spec.subsets[" + strconv.Itoa(i) + "].trafficPolicy")
+	}
+	return src.At("spec.trafficPolicy")
+}
+
+func connectTimeout(mesh *meshconfig.MeshConfig) time.Duration {
+	if t := mesh.GetConnectTimeout(); t != nil {
+		return t.AsDuration()
+	}
+	return 10 * time.Second
+}
+
+// meshPolicy applies MeshConfig.defaultTrafficPolicy, where no DestinationRule says otherwise.
+func (b *clusterBuilder) meshPolicy(rule *networking.DestinationRule, subset *networking.Subset, port *model.Port) {
+	defaults := b.inputs.mesh.GetDefaultTrafficPolicy()
+	if defaults == nil {
+		return
+	}
+	policy := util.MergeSubsetTrafficPolicy(rule.GetTrafficPolicy(), subset.GetTrafficPolicy(), port)
+	src := ir.Source{Kind: "MeshConfig", Name: "istio"}.At("defaultTrafficPolicy")
+	if pool := defaults.GetConnectionPool(); pool != nil && policy.GetConnectionPool() == nil {
+		b.connectionPool(pool, src.At("connectionPool"))
+	}
+	if defaults.GetOutlierDetection() != nil && policy.GetOutlierDetection() == nil {
+		b.diagnose(fidelity.OutlierDetection, src.At("outlierDetection"), "")
+	}
+}
+
+func (b *clusterBuilder) diagnose(e *fidelity.Entry, src ir.Source, detail string, args ...any) {
+	b.cluster.Diagnostics = append(b.cluster.Diagnostics, e.At(src, detail, args...))
+	if e.Severity == ir.Refused {
+		b.refuse = true
+	}
+}

@@ -1,0 +1,179 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package ingest
+
+import (
+	"cmp"
+	"slices"
+
+	"istio.io/istio/pilot/pkg/features"
+	"istio.io/istio/pilot/pkg/model"
+	"istio.io/istio/pkg/config/labels"
+	"istio.io/istio/pkg/util/identifier"
+	netutil "istio.io/istio/pkg/util/net"
+
+	"github.com/apisix-mesh/pilot-apisix/pkg/fidelity"
+	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
+)
+
+// shard is what one registry knows of a service's endpoints. Registries replace the slice and never write into it, so that
+// its identity stands for its content.
+type shard struct {
+	key       model.ShardKey
+	endpoints []*model.IstioEndpoint
+}
+
+// shards are sorted by registry and cluster.
+type shards []shard
+
+func (s shards) equal(o shards) bool {
+	return slices.EqualFunc(s, o, func(a, b shard) bool {
+		return a.key == b.key && len(a.endpoints) == len(b.endpoints) &&
+			(len(a.endpoints) == 0 || &a.endpoints[0] == &b.endpoints[0])
+	})
+}
+
+func (s shards) clone() shards { return slices.Clone(s) }
+
+// shardsReader reads shards into a buffer of its own.
+type shardsReader struct{ buf shards }
+
+// read returns the shards of svc; they are valid until the next call.
+func (r *shardsReader) read(index *model.EndpointIndex, svc *model.Service) shards {
+	r.buf = r.buf[:0]
+	if svc == nil {
+		return nil
+	}
+	all, ok := index.ShardsForService(string(svc.Hostname), svc.Attributes.Namespace)
+	if !ok {
+		return nil
+	}
+	all.RLock()
+	for key, endpoints := range all.Shards {
+		r.buf = append(r.buf, shard{key: key, endpoints: endpoints})
+	}
+	all.RUnlock()
+	if len(r.buf) > 1 {
+		slices.SortFunc(r.buf, func(a, b shard) int {
+			return cmp.Or(cmp.Compare(a.key.Provider, b.key.Provider), cmp.Compare(a.key.Cluster, b.key.Cluster))
+		})
+	}
+	return r.buf
+}
+
+// endpoints adds the endpoints of the cluster that the proxy may reach (pilot/pkg/xds/endpoints).
+func (b *clusterBuilder) endpoints(port *model.Port, subset labels.Instance) {
+	svc := b.inputs.service
+	switch svc.Resolution {
+	case model.Passthrough:
+		b.diagnose(fidelity.HeadlessRefused, serviceSource(svc), "")
+	case model.DynamicDNS:
+		b.diagnose(fidelity.DynamicDNSRefused, serviceSource(svc), "")
+	}
+	if b.refuse {
+		return
+	}
+	f := endpointFilter{clusterBuilder: b, view: b.in.Proxy.GetView()}
+	if svc.Resolution == model.DNSLB || svc.Resolution == model.DNSRoundRobinLB {
+		f.add(b.in.Push.ServiceEndpointsByPort(svc, port.Port, subset))
+	} else {
+		f.port, f.subset, f.addressesOnly = port.Name, subset, true
+		for _, s := range b.inputs.shards {
+			if s.key.Cluster != b.in.Proxy.Metadata.ClusterID && (b.inputs.clusterLocal || svc.Attributes.NodeLocal) {
+				continue
+			}
+			f.add(s.endpoints)
+		}
+	}
+	b.cluster.Endpoints = canonical(b.cluster.Endpoints)
+	if f.remote {
+		b.diagnose(fidelity.RemoteNetwork, serviceSource(svc), "")
+	}
+	if f.unix {
+		b.diagnose(fidelity.UnixEndpoint, serviceSource(svc), "")
+	}
+	b.cluster.MutualTLS = f.mtls && b.inputs.mesh.GetEnableAutoMtls().GetValue()
+}
+
+// canonical puts endpoints into an order of their own, since registries list them in any, and takes an address that is there
+// twice once, as Envoy does.
+func canonical(list []ir.Endpoint) []ir.Endpoint {
+	slices.SortFunc(list, func(a, b ir.Endpoint) int {
+		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Weight, b.Weight))
+	})
+	return slices.CompactFunc(list, func(a, b ir.Endpoint) bool { return a.Address == b.Address && a.Port == b.Port })
+}
+
+// endpointFilter takes the endpoints that Envoy would be given, one by one.
+type endpointFilter struct {
+	*clusterBuilder
+	view model.ProxyView
+	// port and subset select endpoints; an empty port takes all.
+	port   string
+	subset labels.Instance
+	// addressesOnly leaves DNS names out, as EDS does.
+	addressesOnly bool
+	// remote, unix and mtls tell what was met.
+	remote, unix, mtls bool
+}
+
+func (f *endpointFilter) add(list []*model.IstioEndpoint) {
+	c := f.cluster
+	if c.Endpoints == nil {
+		c.Endpoints = make([]ir.Endpoint, 0, len(list))
+	}
+	for _, ep := range list {
+		if f.port != "" && ep.ServicePortName != f.port || !f.subset.SubsetOf(ep.Labels) || !f.reachable(ep) {
+			continue
+		}
+		if ep.EndpointPort == 0 {
+			f.unix = true
+			continue
+		}
+		address := ep.FirstAddressOrNil()
+		if address == "" || f.addressesOnly && !netutil.IsValidIPAddress(address) {
+			continue
+		}
+		f.mtls = f.mtls || ep.TLSMode == model.IstioMutualTLSModeLabel
+		c.Endpoints = append(c.Endpoints, ir.Endpoint{
+			Address: address, Port: int(ep.EndpointPort), Weight: int(ep.GetLoadBalancingWeight()),
+		})
+	}
+}
+
+// reachable is the filter of EndpointBuilder, with healthy endpoints only: APISIX has no notion of an unhealthy node that
+// is there for others to fall back on.
+func (f *endpointFilter) reachable(ep *model.IstioEndpoint) bool {
+	svc, proxy := f.inputs.service, f.in.Proxy
+	if svc.Attributes.NodeLocal && ep.NodeName != proxy.GetNodeName() {
+		return false
+	}
+	if !f.view.IsVisible(ep) || !ep.IsDiscoverableFromProxy(proxy) {
+		return false
+	}
+	if f.inputs.clusterLocal && proxy.Metadata.ClusterID != ep.Locality.ClusterID {
+		return false
+	}
+	if f.inputs.multiNetwork && !identifier.IsSameOrEmpty(string(ep.Network), string(proxy.Metadata.Network)) {
+		f.remote = true
+		return false
+	}
+	draining := ep.HealthStatus == model.Draining || features.DrainingLabel != "" && ep.Labels[features.DrainingLabel] != ""
+	if draining && svc.Attributes.Labels[features.PersistentSessionLabel] != "" {
+		return true
+	}
+	// Endpoints of a ServiceEntry have no health status at all.
+	return !draining && ep.HealthStatus != model.UnHealthy && ep.HealthStatus != model.Terminating
+}
