@@ -1,0 +1,56 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package translate
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
+	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
+)
+
+// fallbackPriority is below that of every route: a virtual host with one route leaves it at APISIX's default, 0.
+const fallbackPriority = -1
+
+// notFound answers what no route of a virtual host takes. Envoy commits itself to one virtual host; APISIX would go on to
+// wildcard hosts and to routes without a host.
+func (t *translator) notFound(h *ir.VirtualHost, hosts []string, onPort apisix.Expr) {
+	t.exprs = append(t.exprs[:0], onPort)
+	t.add(&apisix.Route{
+		ID:       apisix.ID(strconv.Itoa(h.Port), h.Name, "0"),
+		Hosts:    hosts,
+		URI:      "/*",
+		Vars:     t.exprs,
+		Priority: fallbackPriority,
+		Plugins:  []apisix.Plugin{respond(http.StatusNotFound)},
+	}, h.Source)
+}
+
+// blackHole refuses what no virtual host takes, with Envoy's status for REGISTRY_ONLY.
+func (t *translator) blackHole() {
+	t.add(&apisix.Route{
+		ID:       "block_all",
+		Name:     "block_all",
+		URI:      "/*",
+		Priority: fallbackPriority,
+		Plugins:  []apisix.Plugin{respond(http.StatusBadGateway)},
+	}, ir.Source{Kind: "Sidecar", Name: "outboundTrafficPolicy"})
+}
+
+// respond answers every request with status and no body.
+func respond(status int) apisix.Plugin {
+	return &apisix.FaultInjection{Abort: &apisix.FaultAbort{HTTPStatus: status, Percentage: 100}}
+}

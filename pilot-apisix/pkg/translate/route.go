@@ -1,0 +1,125 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package translate
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
+	"github.com/apisix-mesh/pilot-apisix/pkg/fidelity"
+	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
+)
+
+// maxNameLength is the "maxLength" of a route's name.
+const maxNameLength = 256
+
+// routes translates the virtual hosts. Every route has the URI "/*" and its conditions in vars, so that nothing but the
+// priority decides between the routes of a host: APISIX prefers longer paths to higher priorities, Istio the first match.
+func (t *translator) routes() {
+	for _, h := range t.cfg.VirtualHosts {
+		t.virtualHost(h)
+	}
+	if t.cfg.BlackHole {
+		t.blackHole()
+	}
+}
+
+func (t *translator) virtualHost(h *ir.VirtualHost) {
+	hosts, ok := t.hosts(h)
+	if !ok {
+		return
+	}
+	port := strconv.Itoa(h.Port)
+	onPort := apisix.Expr{Var: apisix.VarOriginalDstPort, Op: apisix.OpEqual, Value: port}
+	complete := false
+	for i := range h.Routes {
+		r := &h.Routes[i]
+		t.exprs = append(t.exprs[:0], onPort)
+		if !t.match(&r.Match, r.Source) {
+			continue
+		}
+		complete = complete || len(t.exprs) == 1
+		// Counted from the end, so that a rule in front of the others leaves them as they are.
+		rank := len(h.Routes) - i
+		route := apisix.Route{
+			ID:    apisix.ID(port, h.Name, strconv.Itoa(rank)),
+			Name:  r.Name,
+			Hosts: hosts,
+			URI:   "/*",
+			Vars:  t.exprs,
+		}
+		if len(route.Name) > maxNameLength {
+			route.Name = ""
+		}
+		if len(h.Routes) > 1 {
+			route.Priority = rank
+		}
+		t.action(&route, r)
+		t.add(&route, r.Source)
+	}
+	if !complete {
+		t.notFound(h, hosts, onPort)
+	}
+}
+
+// action says where the requests of r go.
+func (t *translator) action(route *apisix.Route, r *ir.Route) {
+	if r.DirectResponse != 0 {
+		route.Plugins = []apisix.Plugin{respond(r.DirectResponse)}
+		return
+	}
+	if len(r.Destinations) > apisix.MaxWeightedUpstreams {
+		t.diagnose(fidelity.TooManyDestinations, r.Source, "%d destinations", len(r.Destinations))
+		route.Plugins = []apisix.Plugin{respond(http.StatusNotImplemented)}
+		return
+	}
+	route.EnableWebsocket = true
+	if f := t.fault(r); f != nil {
+		route.Plugins = append(route.Plugins, f)
+	}
+	if split := t.destinations(route, r); split != nil {
+		route.Plugins = append(route.Plugins, split)
+	}
+	t.timeout(route, r)
+}
+
+// hosts are the domains in APISIX's form; nil stands for every host.
+func (t *translator) hosts(h *ir.VirtualHost) ([]string, bool) {
+	if slices.Contains(h.Domains, "*") {
+		return nil, true
+	}
+	if !slices.ContainsFunc(h.Domains, func(d string) bool { return !apisix.ValidHost(d) }) {
+		return h.Domains, true
+	}
+	hosts := make([]string, 0, len(h.Domains))
+	for _, d := range h.Domains {
+		if apisix.ValidHost(d) {
+			hosts = append(hosts, d)
+		} else {
+			t.diagnose(fidelity.DomainNotCarried, h.Source, "%q", d)
+		}
+	}
+	return hosts, len(hosts) > 0
+}
+
+func (t *translator) add(route *apisix.Route, src ir.Source) {
+	t.out.Resources = append(t.out.Resources, t.resource(apisix.Routes, route.ID, route, []ir.Source{src}))
+}
+
+func (t *translator) diagnose(e *fidelity.Entry, src ir.Source, detail string, args ...any) {
+	t.out.routes = append(t.out.routes, e.At(src, detail, args...))
+}

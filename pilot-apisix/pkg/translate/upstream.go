@@ -1,0 +1,60 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package translate
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
+	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
+)
+
+// connectRetries is how often a request is tried again when no connection could be made: the attempts of Istio's default
+// retry policy.
+const connectRetries = 2
+
+// noTimeout stands for Istio's default of no limit, in seconds; APISIX's own default is 60.
+const noTimeout = 24 * 60 * 60
+
+// upstreamID is the id of a cluster's upstream.
+func upstreamID(c *ir.Cluster) string {
+	return apisix.ID("outbound", strconv.Itoa(c.Port), c.Subset, c.Host)
+}
+
+// upstream translates a cluster.
+func (t *translator) upstream(c *ir.Cluster) *Resource {
+	u := apisix.Upstream{
+		ID:      upstreamID(c),
+		Retries: connectRetries,
+		Timeout: apisix.Timeout{Connect: seconds(c.ConnectTimeout), Send: noTimeout, Read: noTimeout},
+	}
+	if c.HTTP2 {
+		u.Scheme = apisix.SchemeGRPC
+	}
+	loadBalancer(&u, c.LB)
+	u.Nodes = make([]apisix.Node, 0, len(c.Endpoints))
+	for _, e := range c.Endpoints {
+		if e.Port > 0 && e.Port <= 65535 && apisix.ValidHost(e.Address) {
+			u.Nodes = append(u.Nodes, apisix.Node{Host: e.Address, Port: e.Port, Weight: e.Weight})
+		}
+	}
+	return t.resource(apisix.Upstreams, u.ID, &u, c.Sources)
+}
+
+// seconds is d as APISIX counts it, at least a millisecond: zero is no timeout there.
+func seconds(d time.Duration) float64 {
+	return max(d, time.Millisecond).Round(time.Millisecond).Seconds()
+}
