@@ -1,0 +1,181 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package apisixconf
+
+import (
+	"fmt"
+	"slices"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
+)
+
+const header = `# Written by pilot-agent for this sidecar; the next start writes it again.
+`
+
+// httpSnippet defines the variable. nginx evaluates a map when somebody asks for it.
+const httpSnippet = `# The port that a request was sent to: as captured, else as the Host header has it, else 80.
+map $http_host $host_header_port {
+    "~:(?<host_port>\d+)$" $host_port;
+    default 80;
+}
+map $connection_original_dst $` + apisix.VarOriginalDstPort + ` {
+    "~:(?<dst_port>\d+)$" $dst_port;
+    default $host_header_port;
+}
+`
+
+// serverSnippet limits nginx's retries to connections that fail. The number of tries is the upstream's "retries".
+const serverSnippet = `proxy_next_upstream error;
+proxy_next_upstream_tries 0;
+grpc_next_upstream error;
+grpc_next_upstream_tries 0;
+`
+
+type object = map[string]any
+
+// Render is the text of config.yaml. The same options give the same text. An error names the field of Options.
+func Render(o Options) ([]byte, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	gateway, err := parseAddress("Gateway", o.Gateway, true)
+	if err != nil {
+		return nil, err
+	}
+	settings := object{
+		"enable_admin": false,
+		// Certificates for the mesh do not come through this listener.
+		"ssl": object{"enable": false},
+		// The control plane sends what is secret over mTLS, and nothing encrypted with APISIX's well-known keys.
+		"data_encryption": object{"enable_encrypt_fields": false},
+		"router":          object{"http": "radixtree_host_uri"},
+		"proxy_mode":      "http",
+		"enable_control":  o.Control != "",
+	}
+	if err := setListeners(settings, &o); err != nil {
+		return nil, err
+	}
+	if o.Control != "" {
+		control, err := parseAddress("Control", o.Control, true)
+		if err != nil {
+			return nil, err
+		}
+		settings["control"] = object{"ip": control.ip(), "port": control.port}
+	}
+	if o.ExtraLuaPath != "" {
+		settings["extra_lua_path"] = o.ExtraLuaPath
+	}
+	prometheus, err := prometheusAttributes(&o)
+	if err != nil {
+		return nil, err
+	}
+	body, err := yaml.Marshal(object{
+		"apisix": settings,
+		"deployment": object{
+			"role":            "data_plane",
+			"role_data_plane": object{"config_provider": "etcd"},
+			"etcd": object{
+				"host":   []string{"http://" + gateway.nginx()},
+				"prefix": "/apisix",
+				// How long APISIX waits, in seconds, before it tries a restarted agent again. Its default is 10.
+				"health_check_timeout": 1,
+			},
+		},
+		"nginx_config":   nginxConfig(&o),
+		"plugin_attr":    object{"prometheus": prometheus},
+		"plugins":        names(o.Plugins),
+		"stream_plugins": names(o.StreamPlugins),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte(header), body...), nil
+}
+
+func setListeners(settings object, o *Options) error {
+	listen := make([]object, 0, len(o.Listen))
+	for _, address := range o.Listen {
+		e, err := parseAddress("Listen", address, false)
+		if err != nil {
+			return err
+		}
+		listen = append(listen, object{"ip": e.ip(), "port": e.port})
+	}
+	settings["node_listen"] = listen
+	if len(o.Stream) == 0 {
+		return nil
+	}
+	tcp := make([]string, 0, len(o.Stream))
+	for _, address := range o.Stream {
+		e, err := parseAddress("Stream", address, false)
+		if err != nil {
+			return err
+		}
+		tcp = append(tcp, e.nginx())
+	}
+	settings["proxy_mode"] = "http&stream"
+	settings["stream_proxy"] = object{"tcp": tcp}
+	return nil
+}
+
+func prometheusAttributes(o *Options) (object, error) {
+	if o.Prometheus == "" {
+		return object{"enable_export_server": false}, nil
+	}
+	if !slices.Contains(o.Plugins, "prometheus") {
+		return nil, fmt.Errorf("address %q in Prometheus, and Plugins has no prometheus, which would serve it", o.Prometheus)
+	}
+	e, err := parseAddress("Prometheus", o.Prometheus, true)
+	if err != nil {
+		return nil, err
+	}
+	return object{"enable_export_server": true, "export_addr": object{"ip": e.ip(), "port": e.port}}, nil
+}
+
+func nginxConfig(o *Options) object {
+	http := object{"enable_access_log": o.AccessLog != ""}
+	if o.AccessLog != "" {
+		http["access_log"] = o.AccessLog
+	}
+	var workers any = "auto"
+	if o.Workers > 0 {
+		workers = o.Workers
+	}
+	config := object{
+		"http":                              http,
+		"http_configuration_snippet":        httpSnippet,
+		"http_server_configuration_snippet": serverSnippet,
+		"worker_processes":                  workers,
+	}
+	if o.User != "" {
+		config["user"] = o.User
+	}
+	if o.ErrorLog != "" {
+		config["error_log"] = o.ErrorLog
+	}
+	if o.ErrorLogLevel != "" {
+		config["error_log_level"] = o.ErrorLogLevel
+	}
+	return config
+}
+
+// names is sorted, each once, and a list even when it is empty: without one, APISIX would load its defaults.
+func names(in []string) []string {
+	out := append([]string{}, in...)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
