@@ -1,0 +1,18 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+// Package traffic sends requests through a real APISIX that reads what the translator made, and checks that the medium does
+// what the translator counts on: the first match wins, expressions match whole values, a host that matched never falls
+// through, ports are kept apart, a timeout is not repeated. Without an APISIX it is skipped.
+package traffic

@@ -1,0 +1,217 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package traffic
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os/user"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/apisixconf"
+	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/translate"
+	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
+	"github.com/apisix-mesh/pilot-apisix/pkg/apisix/instance/instancetest"
+	"github.com/apisix-mesh/pilot-apisix/pkg/etcdapi"
+	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
+)
+
+// patience bounds every wait; nothing is asserted about how long things take.
+const patience = 30 * time.Second
+
+// mesh is an APISIX under a translated configuration.
+type mesh struct {
+	t      *testing.T
+	store  *etcdapi.Store
+	output *translate.Output
+	base   string
+	client *http.Client
+	log    func() string
+}
+
+// start runs APISIX on an empty configuration.
+func start(t *testing.T) *mesh {
+	t.Helper()
+	instancetest.Find(t)
+	store, err := etcdapi.NewStore(etcdapi.StoreOptions{StartRevision: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.Apply(etcdapi.InitDirs("/apisix", etcdapi.Directories()))
+	gateway := httptest.NewServer(etcdapi.Handler(store, etcdapi.HandlerOptions{}))
+	t.Cleanup(gateway.Close)
+
+	port := freePort(t)
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := apisixconf.Render(apisixconf.Options{
+		Gateway: gateway.Listener.Addr().String(),
+		Listen:  []string{"127.0.0.1:" + strconv.Itoa(port)},
+		Plugins: translate.Plugins(),
+		Workers: 2,
+		User:    me.Username,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := instancetest.Start(t, string(config), nil)
+	t.Cleanup(gateway.CloseClientConnections)
+	m := &mesh{
+		t: t, store: store, base: "http://127.0.0.1:" + strconv.Itoa(port), log: p.ErrorLog,
+		client: &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+	}
+	m.eventually("APISIX listens", func() bool {
+		c, err := net.Dial("tcp", strings.TrimPrefix(m.base, "http://"))
+		if err == nil {
+			_ = c.Close()
+		}
+		return err == nil
+	})
+	return m
+}
+
+// serve translates cfg and waits until every worker serves it: a route of the round's own answers with the round's number.
+func (m *mesh) serve(cfg *ir.Config) {
+	m.t.Helper()
+	next := translate.Translate(cfg, m.output)
+	var ops []etcdapi.Op
+	keep := map[string]bool{}
+	for _, r := range next.Resources {
+		keep[r.Name()] = true
+		ops = append(ops, etcdapi.Op{Key: "/apisix/" + r.Name(), Value: r.JSON})
+	}
+	if m.output != nil {
+		for i := len(m.output.Resources) - 1; i >= 0; i-- {
+			if name := m.output.Resources[i].Name(); !keep[name] {
+				ops = append(ops, etcdapi.Op{Key: "/apisix/" + name, Delete: true})
+			}
+		}
+	}
+	rev := strconv.FormatInt(m.store.Revision(), 10)
+	probe := apisix.Route{
+		ID: "probe", Hosts: []string{"r" + rev + ".probe.test"}, URI: "/*",
+		Plugins: []apisix.Plugin{&apisix.FaultInjection{Abort: &apisix.FaultAbort{HTTPStatus: http.StatusNoContent, Percentage: 100}}},
+	}
+	ops = append(ops, etcdapi.Op{Key: "/apisix/routes/probe", Value: probe.AppendJSON(nil)})
+	m.store.Apply(ops)
+	m.output = next
+	m.eventually("both workers serve the configuration", func() bool {
+		for range 40 {
+			res := m.do(request{host: "r" + rev + ".probe.test", path: "/", fresh: true})
+			if res.status != http.StatusNoContent {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func (m *mesh) eventually(what string, ok func() bool) {
+	m.t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	m.t.Fatalf("in vain: %s\n%s", what, m.log())
+}
+
+// request is what a client sends. The port that it means is that of the host, or 80.
+type request struct {
+	method, host, path string
+	headers            map[string]string
+	// fresh asks for a connection of its own, so that any worker may answer.
+	fresh bool
+}
+
+type response struct {
+	status int
+	// body is the name of the backend that answered.
+	body string
+	took time.Duration
+}
+
+func (m *mesh) do(r request) response {
+	m.t.Helper()
+	if r.method == "" {
+		r.method = http.MethodGet
+	}
+	req, err := http.NewRequest(r.method, m.base+r.path, nil)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	req.Host, req.Close = r.host, r.fresh
+	for k, v := range r.headers {
+		req.Header.Set(k, v)
+	}
+	begun := time.Now()
+	res, err := m.client.Do(req)
+	if err != nil {
+		return response{body: err.Error()}
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		return response{body: err.Error()}
+	}
+	return response{res.StatusCode, string(b), time.Since(begun)}
+}
+
+// backend answers with its name and returns its endpoint.
+func backend(t *testing.T, name string) ir.Endpoint {
+	t.Helper()
+	return endpointOf(t, httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, name)
+	})))
+}
+
+func endpointOf(t *testing.T, s *httptest.Server) ir.Endpoint {
+	t.Helper()
+	t.Cleanup(s.Close)
+	port := s.Listener.Addr().(*net.TCPAddr).Port
+	return ir.Endpoint{Address: "127.0.0.1", Port: port, Weight: 1}
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// cluster is a cluster of the service host:80 in the subset.
+func cluster(host, subset string, endpoints ...ir.Endpoint) *ir.Cluster {
+	return &ir.Cluster{
+		Name: "outbound|80|" + subset + "|" + host, Host: host, Subset: subset, Port: 80, ConnectTimeout: time.Second, Endpoints: endpoints,
+	}
+}
+
+func to(clusters ...*ir.Cluster) []ir.Destination {
+	out := make([]ir.Destination, 0, len(clusters))
+	for _, c := range clusters {
+		out = append(out, ir.Destination{Cluster: c.Name, Weight: 1})
+	}
+	return out
+}
