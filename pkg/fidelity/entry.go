@@ -20,12 +20,12 @@ import (
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
 )
 
-// Entry is a difference between what a part of Istio's API means on Envoy and what it means here.
+// Entry is a difference between what a part of Istio's API means on Envoy and what it means here, of which a diagnostic tells.
 type Entry struct {
-	// Code names the entry in diagnostics, metrics and documentation. It never changes.
+	// Code names the entry in diagnostics, metrics and documentation. It never changes, and is the name of the Go variable.
 	Code     string
 	Severity ir.Severity
-	// API is the kind of Istio's object, Field the path inside it.
+	// API is the kind of Istio's object, Field the path inside it, as in Row.
 	API, Field string
 	// Effect says what happens instead. It is a full sentence without its full stop.
 	Effect string
@@ -40,9 +40,15 @@ func (e *Entry) At(src ir.Source, detail string, args ...any) ir.Diagnostic {
 	return ir.Diagnostic{Severity: e.Severity, Code: e.Code, Source: src, Message: msg}
 }
 
-// Exact is a part of Istio's API that means here what it means on Envoy.
-type Exact struct {
-	API, Field string
-	// Note is optional.
-	Note string
+var all []*Entry
+
+func entry(s ir.Severity, code, api, field, effect string) *Entry {
+	e := &Entry{Code: code, Severity: s, API: api, Field: field, Effect: effect}
+	all = append(all, e)
+	return e
+}
+
+// Entries lists the differences that diagnostics tell of, in the order of their declaration, file by file.
+func Entries() []*Entry {
+	return all
 }

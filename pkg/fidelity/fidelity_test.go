@@ -15,8 +15,13 @@
 package fidelity_test
 
 import (
+	"bytes"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/apisix-mesh/pilot-apisix/pkg/fidelity"
@@ -53,9 +58,42 @@ func TestEntries(t *testing.T) {
 			t.Errorf("%s lacks a part", e.Code)
 		}
 	}
-	d := fidelity.TimeoutPerRead.At(ir.Source{Kind: "VirtualService", Namespace: "ns", Name: "x"}.At("spec").At("http"), "%d", 5)
-	want := "Approximated TimeoutPerRead: VirtualService ns/x spec.http: " + fidelity.TimeoutPerRead.Effect + ": 5"
+	for _, e := range fidelity.Entries() {
+		has := func(r fidelity.Row) bool { return r.Entry == e && r.Field == e.Field }
+		if !slices.ContainsFunc(fidelity.Objects(), func(o fidelity.Object) bool { return o.API == e.API && slices.ContainsFunc(o.Rows, has) }) {
+			t.Errorf("%s has no row in its object", e.Code)
+		}
+	}
+	d := fidelity.TimeoutStalledBody.At(ir.Source{Kind: "VirtualService", Namespace: "ns", Name: "x"}.At("spec").At("http"), "%d", 5)
+	want := "Approximated TimeoutStalledBody: VirtualService ns/x spec.http: " + fidelity.TimeoutStalledBody.Effect + ": 5"
 	if d.String() != want {
 		t.Errorf("got %q, want %q", d, want)
+	}
+}
+
+// TestEntriesAreUsed finds entries that nothing makes a diagnostic of any more.
+func TestEntriesAreUsed(t *testing.T) {
+	const module = "../.."
+	var code bytes.Buffer
+	err := filepath.WalkDir(module, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != module && (d.Name() == "fidelity" || d.Name() == "out" || strings.HasPrefix(d.Name(), ".")):
+			return filepath.SkipDir
+		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		b, err := os.ReadFile(path)
+		code.Write(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range fidelity.Entries() {
+		if !regexp.MustCompile(`\bfidelity\.` + e.Code + `\b`).Match(code.Bytes()) {
+			t.Errorf("nothing uses fidelity.%s", e.Code)
+		}
 	}
 }

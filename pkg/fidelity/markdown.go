@@ -27,36 +27,55 @@ func Markdown() string {
 	b.WriteString(`# Fidelity: what Istio's configuration means here
 
 The same YAML must mean the same as it does with Envoy, or its author must be told where it does not. This page is generated
-from the table that the translator takes its diagnostics from (` + "`pkg/fidelity`" + `). Each difference below appears with its code,
-its object and its field in ` + "`apisixctl translate`, at `/debug/apisixz`" + ` of the control plane, and in the metric
-` + "`pilot_apisix_diagnostics`" + `.
+from the table that the translator takes its diagnostics from (` + "`pkg/fidelity`" + `); a test compares it with the descriptors of
+Istio's API, so that no field is missing. Each difference appears with its code, its object and its field in
+` + "`apisixctl translate`, at `/debug/apisixz`" + ` of the control plane, and in the metric ` + "`pilot_apisix_diagnostics`" + `.
 
-## Carried
+| status | meaning |
+|---|---|
+| exact | it means what it means on Envoy |
+| approximated | carried with a difference |
+| not carried | no effect yet; what stands around it is carried |
+| refused | the traffic concerned is answered with an error, because anything else would be less secure or reach another destination |
 
-| Istio | field | note |
-|---|---|---|
+Where a field has several rows, the first says what becomes of it, and the others are exceptions. A difference with "none" for its
+code is one that no diagnostic tells of yet. In a field, ` + "`[]`" + ` are the members of a list, ` + "`.*`" + ` the values of a map, ` + "`{a,b}`" + ` is a
+choice, ` + "`.**`" + ` everything below, ` + "`=*`" + ` any value.
 `)
-	for _, c := range Carried {
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", c.API, cell(c.Field), c.Note)
-	}
-	for _, s := range []struct {
-		severity ir.Severity
-		title    string
-	}{
-		{ir.Approximated, "Approximated: carried with a difference"},
-		{ir.NotCarried, "Not carried: no effect yet; what stands around it is carried"},
-		{ir.Refused, "Refused: the traffic concerned is answered with an error, because anything else would be less secure or reach another destination"},
-	} {
-		fmt.Fprintf(&b, "\n## %s\n\n| Istio | field | code | what happens instead |\n|---|---|---|---|\n", s.title)
-		for _, e := range Entries() {
-			if e.Severity == s.severity {
-				fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", e.API, cell(e.Field), e.Code, e.Effect)
-			}
+	for _, o := range Objects() {
+		fmt.Fprintf(&b, "\n## %s\n\n", o.API)
+		if o.Note != "" {
+			b.WriteString(o.Note + "\n\n")
+		}
+		b.WriteString("| field | status | code | what happens |\n|---|---|---|---|\n")
+		for _, r := range o.Rows {
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.Field, r.status(), r.code(), r.Text)
 		}
 	}
 	return b.String()
 }
 
-func cell(field string) string {
-	return "`" + strings.ReplaceAll(field, "|", `\|`) + "`"
+func (r *Row) status() string {
+	if r.As != "" {
+		return "as `" + r.As + "`"
+	}
+	switch r.Severity {
+	case ir.Approximated:
+		return "approximated"
+	case ir.NotCarried:
+		return "not carried"
+	case ir.Refused:
+		return "refused"
+	}
+	return "exact"
+}
+
+func (r *Row) code() string {
+	switch {
+	case r.Entry != nil:
+		return r.Entry.Code
+	case r.Severity != "":
+		return "none"
+	}
+	return ""
 }

@@ -1,0 +1,50 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package fidelity
+
+import "github.com/apisix-mesh/pilot-apisix/pkg/ir"
+
+// The entries for the rest of a proxy's configuration.
+var (
+	AutoMTLS = entry(ir.NotCarried, "AutoMTLS", "MeshConfig", "enableAutoMtls",
+		"requests to endpoints with a sidecar go out in plain text; an endpoint in STRICT mode refuses them")
+	EnvoyFilterNotCarried = entry(ir.NotCarried, "EnvoyFilterNotCarried", "EnvoyFilter", "spec.configPatches[].**",
+		"patches of Envoy's configuration have no meaning for APISIX")
+)
+
+var meshConfig = Object{
+	API:  "MeshConfig",
+	Note: "Only what concerns outbound traffic.",
+	Rows: []Row{
+		exact("connectTimeout", ""),
+		untold(ir.NotCarried, "tcpKeepalive.**", "connections to endpoints have the keepalive of the operating system"),
+		exact("outboundTrafficPolicy.mode=REGISTRY_ONLY", ""),
+		toldAt("outboundTrafficPolicy.mode={ALLOW_ANY,ALLOW_ANY_DYNAMIC_DNS}", PassthroughNotCarried),
+		told(AutoMTLS),
+		exact("{defaultServiceExportTo[],defaultVirtualServiceExportTo[],defaultDestinationRuleExportTo[],rootNamespace}", ""),
+		untold(ir.NotCarried, "{localityLbSetting.**,zoneAwareLbSetting.**}", "endpoints of all localities are alike"),
+		untold(ir.NotCarried, "dnsRefreshRate", "APISIX's resolver keeps to the time to live of a record"),
+		untold(ir.NotCarried, "h2UpgradePolicy=UPGRADE", "endpoints are spoken to in HTTP/1.1 unless their port is HTTP2 or GRPC"),
+		exact("serviceSettings[].{settings.clusterLocal,hosts[]}", ""),
+		untold(ir.NotCarried, "pathNormalization.normalization=*", "paths are always normalised as nginx does it"),
+		as("defaultHttpRetryPolicy", "VirtualService spec.http[].retries"),
+		as("defaultTrafficPolicy", "DestinationRule spec.trafficPolicy"),
+	},
+}
+
+var envoyFilter = Object{
+	API:  "EnvoyFilter",
+	Rows: []Row{told(EnvoyFilterNotCarried)},
+}

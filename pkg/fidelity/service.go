@@ -1,0 +1,73 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package fidelity
+
+import "github.com/apisix-mesh/pilot-apisix/pkg/ir"
+
+// The entries for services, however they were declared.
+var (
+	HeadlessRefused = entry(ir.Refused, "HeadlessRefused", "Service", "spec.clusterIP=None",
+		"requests are answered with 503, because the service needs the original destination")
+	DynamicDNSRefused = entry(ir.Refused, "DynamicDNSRefused", "ServiceEntry", "spec.resolution=DYNAMIC_DNS",
+		"requests are answered with 503")
+	SniffedPort = entry(ir.Approximated, "SniffedPort", "Service", "spec.ports[].appProtocol",
+		"a port without a declared protocol is taken for HTTP and matched by host alone; name the port http-… or tcp-…")
+	TCPServiceNotCarried = entry(ir.NotCarried, "TCPServiceNotCarried", "Service", "spec.ports[].appProtocol",
+		"TCP is not routed yet")
+	RemoteNetwork = entry(ir.NotCarried, "RemoteNetwork", "Service", "topology.istio.io/network",
+		"endpoints of other networks are left out, because no gateway is used yet")
+)
+
+var service = Object{
+	API:  "Service",
+	Note: "Of Kubernetes' API, what Istio reads of a Service and its endpoints.",
+	Rows: []Row{
+		exact("spec.ports[].{name,port,targetPort,appProtocol}", "for HTTP, HTTP/2 and gRPC; UDP is not proxied, as on Envoy"),
+		untold(ir.NotCarried, "spec.ports[].appProtocol=grpc-web", "requests are forwarded as they are; Envoy makes gRPC of them"),
+		told(SniffedPort),
+		told(TCPServiceNotCarried),
+		exact("spec.{type,clusterIPs[],externalName,selector.*,publishNotReadyAddresses}", ""),
+		told(HeadlessRefused),
+		exact("spec.internalTrafficPolicy", ""),
+		untold(ir.NotCarried, "spec.trafficDistribution", "endpoints of all zones and nodes are alike"),
+		exact("metadata.annotations[networking.istio.io/exportTo]", ""),
+		told(RemoteNetwork),
+	},
+}
+
+var serviceEntry = Object{
+	API: "ServiceEntry",
+	Rows: []Row{
+		exact("spec.hosts[]", ""),
+		toldAt("spec.hosts[]", DomainNotCarried),
+		exact("spec.addresses[]", "requests that name an address instead of a host are routed; ranges are for TCP only"),
+		exact("spec.ports[].{number,name,targetPort}", ""),
+		exact("spec.ports[].protocol", "for HTTP, HTTP2 and GRPC"),
+		untold(ir.NotCarried, "spec.ports[].protocol=GRPC-WEB", "requests are forwarded as they are; Envoy makes gRPC of them"),
+		toldAt("spec.ports[].protocol", SniffedPort),
+		toldAt("spec.ports[].protocol", TCPServiceNotCarried),
+		exact("spec.location=MESH_EXTERNAL", ""),
+		toldAt("spec.location=MESH_INTERNAL", AutoMTLS),
+		toldAt("spec.resolution=NONE", HeadlessRefused),
+		exact("spec.resolution=STATIC", ""),
+		untold(ir.Approximated, "spec.resolution={DNS,DNS_ROUND_ROBIN}",
+			"APISIX resolves names by its own resolver and uses one address of each at a time, any of them; hashing and counting do not tell them apart"),
+		told(DynamicDNSRefused),
+		as("spec.endpoints[]", "WorkloadEntry spec"),
+		exact("spec.workloadSelector.labels.*", ""),
+		exact("spec.exportTo[]", ""),
+		toldAt("spec.subjectAltNames[]", AutoMTLS),
+	},
+}

@@ -1,0 +1,53 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package fidelity
+
+import "github.com/apisix-mesh/pilot-apisix/pkg/ir"
+
+// The entries for Sidecar.
+var (
+	PassthroughNotCarried = entry(ir.NotCarried, "PassthroughNotCarried", "Sidecar", "spec.outboundTrafficPolicy.mode=ALLOW_ANY",
+		"requests to hosts outside the mesh are answered with 404")
+	HTTPProxyListener = entry(ir.NotCarried, "HTTPProxyListener", "Sidecar", "spec.egress[].port.protocol=HTTP_PROXY",
+		"the listener is not opened")
+	UnixListener = entry(ir.NotCarried, "UnixListener", "Sidecar", "spec.egress[].bind",
+		"listeners on unix domain sockets are not opened")
+	InboundNotServed = entry(ir.NotCarried, "InboundNotServed", "Sidecar", "spec.ingress[].**",
+		"inbound traffic does not pass through the proxy yet, so that no inbound policy is enforced by it")
+)
+
+var sidecar = Object{
+	API:  "Sidecar",
+	Note: "The scope that Istio computes for the proxy decides what it knows of, with a Sidecar and without.",
+	Rows: []Row{
+		exact("spec.workloadSelector.labels.*", ""),
+		told(InboundNotServed),
+		exact("spec.egress[].port.{number,name}", ""),
+		exact("spec.egress[].port.protocol", "for HTTP, HTTP2 and GRPC"),
+		untold(ir.NotCarried, "spec.egress[].port.protocol=GRPC-WEB", "requests are forwarded as they are; Envoy makes gRPC of them"),
+		toldAt("spec.egress[].port.protocol", TCPServiceNotCarried),
+		told(HTTPProxyListener),
+		exact("spec.egress[].port.targetPort", "has no effect, as on Envoy"),
+		told(UnixListener),
+		untold(ir.Approximated, "spec.egress[].bind", "the rules of the listener hold for its port at every IP address"),
+		exact("spec.egress[].captureMode={DEFAULT,IPTABLES}", ""),
+		untold(ir.NotCarried, "spec.egress[].captureMode=NONE", "no port is opened for the listener; traffic must be captured to be routed"),
+		exact("spec.egress[].hosts[]", ""),
+		toldAt("spec.inboundConnectionPool.**", InboundNotServed),
+		exact("spec.outboundTrafficPolicy.mode=REGISTRY_ONLY", ""),
+		told(PassthroughNotCarried),
+		toldAt("spec.outboundTrafficPolicy.egressProxy.**", PassthroughNotCarried),
+	},
+}

@@ -1,0 +1,143 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package fidelity
+
+import "github.com/apisix-mesh/pilot-apisix/pkg/ir"
+
+// The entries for VirtualService.
+var (
+	TimeoutStalledBody = entry(ir.Approximated, "TimeoutStalledBody", "VirtualService", "spec.http[].timeout",
+		"the time is that of the whole response, but for a body that stalls: it is cut when nothing came for that time")
+	FaultExponentialDelay = entry(ir.NotCarried, "FaultExponentialDelay", "VirtualService", "spec.http[].fault.delay.exponentialDelay",
+		"requests are not delayed, as on Envoy")
+	FaultStatusNotCarried = entry(ir.NotCarried, "FaultStatusNotCarried", "VirtualService", "spec.http[].fault.abort.httpStatus",
+		"requests are not aborted, because a response has a status from 200 to 599")
+	RetryConditions = entry(ir.Approximated, "RetryConditions", "VirtualService", "spec.http[].retries.retryOn",
+		"nginx knows four classes of failures, of which the smallest that has all of the policy's is used; what is in none is not tried again")
+	RetryBackoff = entry(ir.NotCarried, "RetryBackoff", "VirtualService", "spec.http[].retries.backoff",
+		"the next try follows at once")
+	RetryRemoteLocalities = entry(ir.NotCarried, "RetryRemoteLocalities", "VirtualService", "spec.http[].retries.retryRemoteLocalities",
+		"endpoints of all localities are alike")
+	RetryPreviousHosts = entry(ir.NotCarried, "RetryPreviousHosts", "VirtualService", "spec.http[].retries.retryIgnorePreviousHosts=false",
+		"a further try goes to another endpoint as long as there is one")
+	RewriteRegexRefused = entry(ir.Refused, "RewriteRegexRefused", "VirtualService", "spec.http[].rewrite.uriRegexRewrite.match",
+		"requests that match the rule are answered with 501, because PCRE cannot give the expression the meaning it has in RE2")
+	HeaderNotCarried = entry(ir.NotCarried, "HeaderNotCarried", "VirtualService", "spec.http[].headers.{request,response}.{set,add}.*",
+		"the header is left as it is, because its value has a substitution that APISIX knows nothing of, or its name is none that HTTP allows")
+	MirrorBuffered = entry(ir.Approximated, "MirrorBuffered", "VirtualService", "spec.http[].{mirror.**,mirrors[].destination.**}",
+		"the body of a mirrored request is read before it is forwarded; WebSocket and gRPC requests are not mirrored")
+	CORSOriginNotCarried = entry(ir.NotCarried, "CORSOriginNotCarried", "VirtualService", "spec.http[].corsPolicy.allowOrigins[].regex",
+		"the origins are not allowed, because PCRE cannot give the expression the meaning it has in RE2")
+	RedirectRefused = entry(ir.Refused, "RedirectRefused", "VirtualService", "spec.http[].redirect.{redirectCode,port,scheme}",
+		"requests that match the rule are answered with 501; codes are 301, 302, 303, 307 and 308, ports end at 65535")
+	StatusRefused = entry(ir.Refused, "StatusRefused", "VirtualService", "spec.http[].directResponse.status",
+		"requests that match the rule are answered with 501, because a response has a status from 200 to 599")
+	StatPrefixNotCarried = entry(ir.NotCarried, "StatPrefixNotCarried", "VirtualService", "spec.http[].match[].statPrefix",
+		"metrics have no such prefix; the traffic is the same")
+	RegexNotCarried = entry(ir.NotCarried, "RegexNotCarried", "VirtualService",
+		"spec.http[].match[].{uri,scheme,method,authority,headers.*,queryParams.*,withoutHeaders.*}.regex",
+		"the rule never matches, because PCRE cannot give the expression the meaning it has in RE2")
+	JWTClaimMatchNotCarried = entry(ir.NotCarried, "JWTClaimMatchNotCarried", "VirtualService", "spec.http[].match[].headers[@request.auth.claims]",
+		"the rule never matches")
+	UnknownDestination = entry(ir.Refused, "UnknownDestination", "VirtualService", "spec.http[].route[].destination.{host,subset,port.number}",
+		"requests are answered with 503, as on Envoy")
+	UnknownMirror = entry(ir.NotCarried, "UnknownMirror", "VirtualService", "spec.http[].{mirror,mirrors[].destination}.{host,subset,port.number}",
+		"no request is mirrored to it, as on Envoy")
+	DomainNotCarried = entry(ir.NotCarried, "DomainNotCarried", "VirtualService", "spec.hosts[]",
+		"requests for the host are not routed, because APISIX has no such host name")
+	TCPRoutesNotCarried = entry(ir.NotCarried, "TCPRoutesNotCarried", "VirtualService", "spec.tcp[].**",
+		"TCP is not routed yet")
+	TLSRoutesNotCarried = entry(ir.NotCarried, "TLSRoutesNotCarried", "VirtualService", "spec.tls[].**",
+		"TLS is not routed yet")
+)
+
+var virtualService = Object{
+	API: "VirtualService",
+	Note: "Objects bind to the proxies, hosts and rules that they bind to on Envoy, delegates and precedence included. Fields that " +
+		"Envoy ignores beside others (such as `timeout` beside `redirect`) are ignored here too.",
+	Rows: []Row{
+		exact("spec.hosts[]", ""),
+		told(DomainNotCarried),
+		exact("spec.gateways[]", "an object without `mesh` among them is not for sidecars, as on Envoy"),
+		exact("spec.http[].name", "is the name of APISIX's route, unless it has more than 256 bytes"),
+
+		exact("spec.http[].match[].name", "is appended to the name of the route"),
+		exact("spec.http[].match[].uri.{exact,prefix,regex}", ""),
+		untold(ir.Approximated, "spec.http[].match[].uri.{exact,prefix,regex}",
+			"paths are compared as nginx normalises them: Envoy resolves dot segments too, but neither decodes every escape nor merges slashes"),
+		told(RegexNotCarried),
+		exact("spec.http[].match[].{scheme,method,authority}.{exact,prefix,regex}", ""),
+		exact("spec.http[].match[].headers.*.{exact,prefix,regex}", "a condition without a value asks for presence"),
+		told(JWTClaimMatchNotCarried),
+		untold(ir.Approximated, "spec.http[].match[].{headers,withoutHeaders}.*.{exact,prefix,regex}",
+			"`-` and `_` in a name are alike, and several headers of one name are joined by `, `, not by `,`"),
+		exact("spec.http[].match[].port", ""),
+		exact("spec.http[].match[].sourceLabels.*", ""),
+		exact("spec.http[].match[].gateways[]", ""),
+		exact("spec.http[].match[].queryParams.*.{exact,prefix,regex}", ""),
+		untold(ir.Approximated, "spec.http[].match[].queryParams.*.{exact,prefix,regex}",
+			"values are compared after percent-decoding; Envoy compares them as they were sent"),
+		exact("spec.http[].match[].ignoreUriCase", ""),
+		exact("spec.http[].match[].withoutHeaders.*.{exact,prefix,regex}", ""),
+		exact("spec.http[].match[].sourceNamespace", ""),
+		told(StatPrefixNotCarried),
+
+		exact("spec.http[].route[].destination.{host,subset,port.number}", ""),
+		told(UnknownDestination),
+		exact("spec.http[].route[].weight", ""),
+		as("spec.http[].route[].headers", "spec.http[].headers"),
+
+		exact("spec.http[].redirect.{uri,authority,port,scheme,prefixRewrite}", ""),
+		exact("spec.http[].redirect.derivePort={FROM_PROTOCOL_DEFAULT,FROM_REQUEST_PORT}", ""),
+		exact("spec.http[].redirect.redirectCode", ""),
+		told(RedirectRefused),
+		exact("spec.http[].directResponse.status", ""),
+		told(StatusRefused),
+		exact("spec.http[].directResponse.body.{string,bytes}", ""),
+		exact("spec.http[].delegate.{name,namespace}", ""),
+		exact("spec.http[].rewrite.{uri,authority}", ""),
+		exact("spec.http[].rewrite.uriRegexRewrite.{match,rewrite}", ""),
+		told(RewriteRegexRefused),
+
+		told(TimeoutStalledBody),
+		exact("spec.http[].retries.{attempts,perTryTimeout,retryOn}", ""),
+		told(RetryConditions),
+		told(RetryRemoteLocalities),
+		exact("spec.http[].retries.retryIgnorePreviousHosts", ""),
+		told(RetryPreviousHosts),
+		told(RetryBackoff),
+		exact("spec.http[].fault.delay.{percent,fixedDelay,percentage.value}", ""),
+		told(FaultExponentialDelay),
+		exact("spec.http[].fault.abort.{httpStatus,grpcStatus,percentage.value}", ""),
+		told(FaultStatusNotCarried),
+		exact("spec.http[].fault.abort.http2Error", "is refused by Istio's validation"),
+
+		told(MirrorBuffered),
+		told(UnknownMirror),
+		exact("spec.http[].{mirrors[].percentage.value,mirrorPercent,mirrorPercentage.value}", ""),
+		exact("spec.http[].corsPolicy.{allowOrigin[],allowOrigins[].exact,allowOrigins[].prefix,allowOrigins[].regex}", ""),
+		told(CORSOriginNotCarried),
+		exact("spec.http[].corsPolicy.{allowMethods[],allowHeaders[],exposeHeaders[],maxAge,allowCredentials}", ""),
+		exact("spec.http[].corsPolicy.unmatchedPreflights={UNSPECIFIED,FORWARD,IGNORE}", ""),
+		exact("spec.http[].headers.{request,response}.{set.*,add.*,remove[]}", ""),
+		told(HeaderNotCarried),
+
+		told(TLSRoutesNotCarried),
+		untold(ir.NotCarried, "spec.tls[].**", "an object without an HTTP rule for the proxy gets no diagnostic"),
+		told(TCPRoutesNotCarried),
+		untold(ir.NotCarried, "spec.tcp[].**", "an object without an HTTP rule for the proxy gets no diagnostic"),
+		exact("spec.exportTo[]", ""),
+	},
+}
