@@ -106,6 +106,12 @@ func FuzzAppendString(f *testing.F) {
 
 // TestCanonical checks the promise of sorted keys and no white space for every type with all of its fields set.
 func TestCanonical(t *testing.T) {
+	text := "a"
+	operations := apisix.HeaderOperations{Remove: []string{"a", "b"}, Values: []apisix.HeaderValue{
+		{Name: "a", Value: []apisix.ValuePart{{Literal: "x"}}, Append: true},
+		{Name: "b", Value: []apisix.ValuePart{{Literal: "x"}, {Var: "remote_addr"}}},
+		{Name: "c"},
+	}}
 	exprs := []apisix.Expr{
 		{Var: "uri", Op: apisix.OpEqual, Value: `a"b`},
 		{Var: "uri", Not: true, Op: apisix.OpMatch, Value: "^"},
@@ -120,12 +126,27 @@ func TestCanonical(t *testing.T) {
 		&apisix.Upstream{},
 		&apisix.Route{
 			ID: "i", Name: "n", Hosts: []string{"a", "b"}, URI: "/*", Vars: exprs, Priority: -1, UpstreamID: "u", EnableWebsocket: true,
-			Timeout: apisix.Timeout{Connect: 1, Send: 2, Read: 3},
 			Plugins: []apisix.Plugin{
 				&apisix.FaultInjection{Abort: &apisix.FaultAbort{HTTPStatus: 500, Percentage: 1}, Delay: &apisix.FaultDelay{Duration: 0.25, Percentage: 100}},
 				&apisix.TrafficSplit{Upstreams: []apisix.WeightedUpstream{{UpstreamID: "u", Weight: 1}, {UpstreamID: "v"}}},
 			},
 		},
+		&apisix.MeshCORS{
+			AllowOrigins: []apisix.OriginMatch{{Exact: &text}, {Prefix: &text}, {Regex: "^a"}}, AllowMethods: "GET", AllowHeaders: "a",
+			ExposeHeaders: "b", MaxAge: "1", AllowCredentials: true, AnswerUnmatchedPreflights: true,
+		},
+		&apisix.MeshDirectResponse{Status: 200, Body: []byte("a")},
+		&apisix.MeshDirectResponse{Status: 200, Body: []byte{0xff}},
+		&apisix.MeshFault{Abort: &apisix.MeshFaultAbort{HTTPStatus: 500, Percentage: 0.5}, Delay: &apisix.MeshFaultDelay{Duration: 1, Percentage: 2}},
+		&apisix.MeshFault{Abort: &apisix.MeshFaultAbort{GRPC: true, Percentage: 100}},
+		&apisix.MeshHeaders{Request: operations, Response: operations},
+		&apisix.MeshMirror{Mirrors: []apisix.MirrorTo{{UpstreamID: "u", Percentage: 1}, {UpstreamID: "v", Percentage: 0.25}}},
+		&apisix.MeshRedirect{Code: 301, Scheme: "https", Authority: "a", Port: 1, PrefixRewrite: &apisix.PrefixRewrite{Prefix: "/a", Rewrite: "/b"}},
+		&apisix.MeshRedirect{Code: 301, Path: "/a"},
+		&apisix.MeshRetry{SetAttempts: true, Class: apisix.Retry5xx, PerTryTimeout: 0.5, Timeout: 1},
+		&apisix.MeshRewrite{URI: &apisix.PrefixRewrite{Rewrite: "/"}, Authority: "a"},
+		&apisix.MeshRewrite{Regex: &apisix.RegexRewrite{Pattern: "a", Substitution: "$1"}},
+		&apisix.MeshSplit{Destinations: []apisix.SplitDestination{{UpstreamID: "u", Weight: 1, Authority: "a", Request: operations, Response: operations}, {}}},
 	} {
 		got := o.AppendJSON(nil)
 		var v any

@@ -117,6 +117,13 @@ func (o *object) string(k, v string) {
 	o.b = AppendString(o.b, v)
 }
 
+func (o *object) bool(k string, v bool) {
+	if v {
+		o.key(k)
+		o.b = append(o.b, "true"...)
+	}
+}
+
 func (o *object) int(k string, v int) {
 	o.key(k)
 	o.b = strconv.AppendInt(o.b, int64(v), 10)

@@ -55,6 +55,8 @@ type FaultInjection struct {
 
 // FaultAbort answers with HTTPStatus (200 and above) instead of forwarding.
 type FaultAbort struct {
+	// Body is sent with it; a "$" in it would be a variable.
+	Body       string
 	HTTPStatus int
 	// Percentage of the requests, 0 to 100.
 	Percentage int
@@ -77,6 +79,7 @@ func (f *FaultInjection) AppendJSON(b []byte) []byte {
 	if f.Abort != nil {
 		o.key("abort")
 		a := beginObject(o.b)
+		a.string("body", f.Abort.Body)
 		a.int("http_status", f.Abort.HTTPStatus)
 		if f.Abort.Percentage != 100 {
 			a.int("percentage", f.Abort.Percentage)

@@ -31,8 +31,6 @@ type Route struct {
 	Plugins []Plugin
 	// UpstreamID is where the request goes unless a plugin answers it or sends it elsewhere.
 	UpstreamID string
-	// Timeout replaces the upstream's when it is set.
-	Timeout Timeout
 	// EnableWebsocket lets a request upgrade its connection.
 	EnableWebsocket bool
 }
@@ -48,10 +46,7 @@ type Plugin interface {
 // AppendJSON appends r in canonical form.
 func (r *Route) AppendJSON(b []byte) []byte {
 	o := beginObject(b)
-	if r.EnableWebsocket {
-		o.key("enable_websocket")
-		o.b = append(o.b, "true"...)
-	}
+	o.bool("enable_websocket", r.EnableWebsocket)
 	if len(r.Hosts) > 0 {
 		o.key("hosts")
 		o.b = AppendStrings(o.b, r.Hosts)
@@ -69,10 +64,6 @@ func (r *Route) AppendJSON(b []byte) []byte {
 	}
 	if r.Priority != 0 {
 		o.int("priority", r.Priority)
-	}
-	if !r.Timeout.IsZero() {
-		o.key("timeout")
-		o.b = r.Timeout.appendJSON(o.b)
 	}
 	o.string("upstream_id", r.UpstreamID)
 	o.string("uri", r.URI)

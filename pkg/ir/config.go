@@ -48,19 +48,29 @@ type VirtualHost struct {
 	Diagnostics []Diagnostic
 }
 
-// Route says what happens to the requests it matches. Exactly one of Destinations and DirectResponse is set.
+// Route says what happens to the requests it matches. Exactly one of Destinations, Redirect and DirectResponse is set.
 type Route struct {
 	// Name is the one that the user gave, or "default".
 	Name  string
 	Match Match
 	// Destinations share the requests by their weights. They are distinct and have weights above zero, except that a
 	// single one takes everything whatever its weight.
-	Destinations []Destination
-	// DirectResponse is a status with which the proxy answers by itself; zero when the request is forwarded.
-	DirectResponse int
+	Destinations   []Destination
+	Redirect       *Redirect
+	DirectResponse *DirectResponse
+
+	// What follows is done on the way to the destinations; Fault and the headers of the response also where the proxy
+	// answers by itself.
+
 	// Timeout of the whole response; zero for none.
 	Timeout time.Duration
+	// Retries are nil for the default policy of Istio: two more attempts when no connection could be made.
+	Retries *Retries
 	Fault   *Fault
+	CORS    *CORS
+	Rewrite *Rewrite
+	Headers Headers
+	Mirrors []Mirror
 	Source  Source
 }
 
@@ -69,7 +79,14 @@ type Destination struct {
 	// Cluster is the name of a member of Config.Clusters.
 	Cluster string
 	Weight  uint32
+	// Authority replaces the host of the requests of this destination, unless the route's rewrite does.
+	Authority string
+	// Headers come before those of the route.
+	Headers Headers
 }
+
+// Plain says that nothing but a share of the requests is special to the destination.
+func (d *Destination) Plain() bool { return d.Authority == "" && d.Headers.Empty() }
 
 // Fault is what is done to a share of the requests to test their callers.
 type Fault struct {
@@ -84,9 +101,10 @@ type FaultDelay struct {
 	Percentage float64
 }
 
-// FaultAbort answers a request with Status in place of the destination.
+// FaultAbort answers a request in place of the destination, with an HTTP status or, when GRPC is set, a gRPC one.
 type FaultAbort struct {
 	Status int
+	GRPC   bool
 	// Percentage of the requests, 0 to 100 with fractions.
 	Percentage float64
 }

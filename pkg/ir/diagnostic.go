@@ -30,7 +30,7 @@ const (
 // Diagnostic tells where the meaning of a configuration is not exactly the meaning it has on Envoy.
 type Diagnostic struct {
 	Severity Severity `json:"severity"`
-	// Code is stable and CamelCase, such as "TimeoutPerRead"; docs/reference/fidelity.md lists them all.
+	// Code is stable and CamelCase, such as "TimeoutStalledBody"; docs/reference/fidelity.md lists them all.
 	Code string `json:"code"`
 	// Source is the object and field that is concerned.
 	Source Source `json:"source"`

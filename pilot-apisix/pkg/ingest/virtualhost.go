@@ -124,6 +124,7 @@ func (b *builder) serviceGroup(svc *model.Service, port int) hostGroup {
 		routes: []ir.Route{{
 			Name:         "default",
 			Destinations: []ir.Destination{{Cluster: cluster}},
+			Retries:      b.retries(nil, ir.Source{}),
 			Source:       src,
 		}},
 		source: src,

@@ -23,34 +23,48 @@ import (
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
 )
 
-// fault translates a fault to the plugin that injects it, or nil when it never happens.
+// abortBody is what Envoy answers an aborted request with.
+const abortBody = "fault filter abort"
+
+// fault translates a fault to the plugin that injects it, or nil when it never happens: APISIX's own where whole percents and
+// HTTP statuses will do.
 func (t *translator) fault(r *ir.Route) apisix.Plugin {
 	if r.Fault == nil {
 		return nil
 	}
-	out := &apisix.FaultInjection{}
-	if d := r.Fault.Delay; d != nil {
-		if p := t.percentage(d.Percentage, r.Source.At("fault.delay")); p > 0 && d.Duration > 0 {
-			out.Delay = &apisix.FaultDelay{Duration: seconds(d.Duration), Percentage: p}
+	exact := &apisix.MeshFault{}
+	simple := &apisix.FaultInjection{}
+	isSimple := true
+	if d := r.Fault.Delay; d != nil && d.Percentage > 0 && d.Duration > 0 {
+		share, whole := wholePercent(d.Percentage)
+		isSimple = isSimple && whole
+		exact.Delay = &apisix.MeshFaultDelay{Duration: seconds(d.Duration), Percentage: d.Percentage}
+		simple.Delay = &apisix.FaultDelay{Duration: seconds(d.Duration), Percentage: share}
+	}
+	if a := r.Fault.Abort; a != nil && a.Percentage > 0 {
+		share, whole := wholePercent(a.Percentage)
+		switch {
+		case a.GRPC:
+			isSimple = false
+			exact.Abort = &apisix.MeshFaultAbort{GRPC: true, GRPCStatus: a.Status, Percentage: a.Percentage}
+		case a.Status < http.StatusOK || a.Status > maxStatus:
+			t.diagnose(fidelity.FaultStatusNotCarried, r.Source.At("fault.abort.httpStatus"), "%d", a.Status)
+		default:
+			isSimple = isSimple && whole
+			exact.Abort = &apisix.MeshFaultAbort{HTTPStatus: a.Status, Percentage: a.Percentage}
+			simple.Abort = &apisix.FaultAbort{HTTPStatus: a.Status, Body: abortBody, Percentage: share}
 		}
 	}
-	if a := r.Fault.Abort; a != nil {
-		if p := t.percentage(a.Percentage, r.Source.At("fault.abort")); p > 0 && a.Status >= http.StatusOK {
-			out.Abort = &apisix.FaultAbort{HTTPStatus: a.Status, Percentage: p}
-		}
-	}
-	if out.Abort == nil && out.Delay == nil {
+	switch {
+	case exact.Abort == nil && exact.Delay == nil:
 		return nil
+	case isSimple:
+		return simple
 	}
-	return out
+	return exact
 }
 
-// percentage rounds to what the plugin takes.
-func (t *translator) percentage(p float64, src ir.Source) int {
-	p = min(max(p, 0), 100)
-	rounded := math.Round(p)
-	if rounded != p {
-		t.diagnose(fidelity.FaultPercentage, src, "%v becomes %v", p, rounded)
-	}
-	return int(rounded)
+// wholePercent is p as an integer, and whether that is exact.
+func wholePercent(p float64) (int, bool) {
+	return int(p), p == math.Trunc(p)
 }

@@ -29,6 +29,8 @@ const (
 	varMethod    = "request_method"
 	varScheme    = "scheme"
 	varAuthority = "http_host"
+	// varRequestTarget is the path with its query as it was sent; APISIX puts the normalised one into request_uri.
+	varRequestTarget = "real_request_uri"
 )
 
 // match appends the conditions of m to t.exprs. It is false when one of them cannot be expressed, so that the route must
@@ -145,7 +147,7 @@ func headerVar(name string) string {
 	case ":scheme":
 		return varScheme
 	case ":path":
-		return "request_uri"
+		return varRequestTarget
 	}
 	return "http_" + strings.ReplaceAll(strings.ToLower(name), "-", "_")
 }

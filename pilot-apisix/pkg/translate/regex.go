@@ -27,6 +27,15 @@ var errNotASCII = errors.New("it names characters outside of ASCII, which PCRE c
 // is parsed and printed anew, because the same text means different things: PCRE's "$" matches before a last newline, and
 // its "\s" and "\d" are not RE2's.
 func fullMatchPCRE(re2 string) (string, error) {
+	pcre, err := portablePCRE(re2)
+	if err != nil {
+		return "", err
+	}
+	return "^(?:" + pcre + `)\z`, nil
+}
+
+// portablePCRE is the same for an expression that may match anywhere.
+func portablePCRE(re2 string) (string, error) {
 	re, err := syntax.Parse(re2, syntax.Perl)
 	if err != nil {
 		return "", err
@@ -36,7 +45,7 @@ func fullMatchPCRE(re2 string) (string, error) {
 	if !isASCII(pcre) {
 		return "", errNotASCII
 	}
-	return "^(?:" + pcre + `)\z`, nil
+	return pcre, nil
 }
 
 // isASCII says that an expression as Go prints it names no character outside of ASCII, be it as itself, as \xhh or as

@@ -15,6 +15,8 @@
 package translate
 
 import (
+	"slices"
+
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
 )
@@ -60,8 +62,15 @@ func (o *Output) Config() *ir.Config {
 
 // Plugins are the names of all plugins that an output may use, sorted: those that a proxy's APISIX has to load.
 func Plugins() []string {
-	return []string{
-		(*apisix.FaultInjection)(nil).PluginName(),
-		(*apisix.TrafficSplit)(nil).PluginName(),
+	var names []string
+	for _, p := range []apisix.Plugin{
+		(*apisix.FaultInjection)(nil), (*apisix.MeshCORS)(nil), (*apisix.MeshDirectResponse)(nil), (*apisix.MeshFault)(nil),
+		(*apisix.MeshHeaders)(nil), (*apisix.MeshMirror)(nil), (*apisix.MeshRedirect)(nil), (*apisix.MeshRetry)(nil),
+		(*apisix.MeshRewrite)(nil),
+		(*apisix.MeshSplit)(nil), (*apisix.TrafficSplit)(nil),
+	} {
+		names = append(names, p.PluginName())
 	}
+	slices.Sort(names)
+	return names
 }

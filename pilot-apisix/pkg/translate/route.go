@@ -15,9 +15,9 @@
 package translate
 
 import (
-	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
 	"github.com/apisix-mesh/pilot-apisix/pkg/fidelity"
@@ -76,25 +76,41 @@ func (t *translator) virtualHost(h *ir.VirtualHost) {
 	}
 }
 
-// action says where the requests of r go.
+// action says what happens to the requests of r.
 func (t *translator) action(route *apisix.Route, r *ir.Route) {
-	if r.DirectResponse != 0 {
-		route.Plugins = []apisix.Plugin{respond(r.DirectResponse)}
-		return
+	use := func(p apisix.Plugin) {
+		if p != nil {
+			route.Plugins = append(route.Plugins, p)
+		}
 	}
-	if len(r.Destinations) > apisix.MaxWeightedUpstreams {
-		t.diagnose(fidelity.TooManyDestinations, r.Source, "%d destinations", len(r.Destinations))
-		route.Plugins = []apisix.Plugin{respond(http.StatusNotImplemented)}
+	use(t.headers(r))
+	switch {
+	case r.Redirect != nil:
+		use(t.fault(r))
+		use(t.redirect(r))
+	case r.DirectResponse != nil:
+		use(t.fault(r))
+		use(t.directResponse(r))
+	default:
+		t.forward(route, r, use)
+	}
+	slices.SortFunc(route.Plugins, func(a, b apisix.Plugin) int { return strings.Compare(a.PluginName(), b.PluginName()) })
+}
+
+// forward sends the requests of r to its destinations.
+func (t *translator) forward(route *apisix.Route, r *ir.Route, use func(apisix.Plugin)) {
+	rewrite, ok := t.rewrite(r)
+	if !ok {
+		use(rewrite)
 		return
 	}
 	route.EnableWebsocket = true
-	if f := t.fault(r); f != nil {
-		route.Plugins = append(route.Plugins, f)
-	}
-	if split := t.destinations(route, r); split != nil {
-		route.Plugins = append(route.Plugins, split)
-	}
-	t.timeout(route, r)
+	use(rewrite)
+	use(t.fault(r))
+	use(t.cors(r))
+	use(t.destinations(route, r))
+	use(t.mirrors(r))
+	use(t.retry(r))
 }
 
 // hosts are the domains in APISIX's form; nil stands for every host.

@@ -22,28 +22,47 @@ import (
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
 )
 
-// destinations sends route to the first destination, and returns the plugin that shares requests among several.
+// destinations sends route to the first destination, and returns the plugin that shares requests among several or does to
+// them what is special to one; nil when there is nothing to do.
 func (t *translator) destinations(route *apisix.Route, r *ir.Route) apisix.Plugin {
-	route.UpstreamID = t.upstreamOf(r.Destinations[0]).ID
-	if len(r.Destinations) == 1 {
+	list := r.Destinations
+	route.UpstreamID = t.upstreamOf(list[0].Cluster).ID
+	plain := !slices.ContainsFunc(list, func(d ir.Destination) bool { return !d.Plain() })
+	switch {
+	case plain && len(list) == 1:
 		return nil
+	case !plain || len(list) > apisix.MaxWeightedUpstreams:
+		return t.meshSplit(r)
 	}
-	split := &apisix.TrafficSplit{Upstreams: make([]apisix.WeightedUpstream, 0, len(r.Destinations))}
-	for _, d := range r.Destinations {
+	split := &apisix.TrafficSplit{Upstreams: make([]apisix.WeightedUpstream, 0, len(list))}
+	for i := range list {
 		split.Upstreams = append(split.Upstreams, apisix.WeightedUpstream{
-			UpstreamID: t.upstreamOf(d).ID, Weight: int(d.Weight),
+			UpstreamID: t.upstreamOf(list[i].Cluster).ID, Weight: int(list[i].Weight),
 		})
 	}
 	return split
 }
 
-// upstreamOf is the resource of a destination's cluster; every destination has one.
-func (t *translator) upstreamOf(d ir.Destination) *Resource {
-	return t.out.upstreams[t.clusterOf(d)]
+// meshSplit shares requests where traffic-split cannot.
+func (t *translator) meshSplit(r *ir.Route) apisix.Plugin {
+	split := &apisix.MeshSplit{Destinations: make([]apisix.SplitDestination, 0, len(r.Destinations))}
+	for i := range r.Destinations {
+		d := &r.Destinations[i]
+		split.Destinations = append(split.Destinations, apisix.SplitDestination{
+			UpstreamID: t.upstreamOf(d.Cluster).ID, Weight: int(d.Weight), Authority: d.Authority,
+			Request: t.operations(&d.Headers.Request, r.Source), Response: t.operations(&d.Headers.Response, r.Source),
+		})
+	}
+	return split
 }
 
-// clusterOf is the position of a destination's cluster.
-func (t *translator) clusterOf(d ir.Destination) int {
-	i, _ := slices.BinarySearchFunc(t.cfg.Clusters, d.Cluster, func(c *ir.Cluster, name string) int { return cmp.Compare(c.Name, name) })
+// upstreamOf is the resource of a cluster; every destination and every mirror has one.
+func (t *translator) upstreamOf(cluster string) *Resource {
+	return t.out.upstreams[t.clusterOf(cluster)]
+}
+
+// clusterOf is the position of a cluster.
+func (t *translator) clusterOf(cluster string) int {
+	i, _ := slices.BinarySearchFunc(t.cfg.Clusters, cluster, func(c *ir.Cluster, name string) int { return cmp.Compare(c.Name, name) })
 	return i
 }

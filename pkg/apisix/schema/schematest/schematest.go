@@ -31,10 +31,14 @@ var load = sync.OnceValues(func() (*schema.Set, error) {
 	if path == "" {
 		return nil, os.ErrNotExist
 	}
-	return schema.Load(path)
+	set, err := schema.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	return set, set.AddMesh()
 })
 
-// Load returns the schema, or skips the test where there is none.
+// Load returns the schema, this project's own plugins included, or skips the test where there is none.
 func Load(t testing.TB) *schema.Set {
 	t.Helper()
 	set, err := load()

@@ -15,21 +15,32 @@
 package translate
 
 import (
+	"net/http"
+	"regexp"
+
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
 	"github.com/apisix-mesh/pilot-apisix/pkg/fidelity"
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
 )
 
-// timeout limits what route waits for. Istio's timeout is that of the whole response; APISIX's are per operation.
-func (t *translator) timeout(route *apisix.Route, r *ir.Route) {
-	if r.Timeout <= 0 {
-		return
+var validScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*$`)
+
+const maxPort = 65535
+
+func (t *translator) redirect(r *ir.Route) apisix.Plugin {
+	d := r.Redirect
+	if d.Scheme != "" && !validScheme.MatchString(d.Scheme) || d.Port < 0 || d.Port > maxPort {
+		t.diagnose(fidelity.RedirectRefused, r.Source.At("redirect"), "scheme %q, port %d", d.Scheme, d.Port)
+		return &apisix.MeshDirectResponse{Status: http.StatusNotImplemented}
 	}
-	connect := r.Timeout
-	for _, d := range r.Destinations {
-		connect = min(connect, t.cfg.Clusters[t.clusterOf(d)].ConnectTimeout)
+	return &apisix.MeshRedirect{
+		Code: d.Code, Scheme: d.Scheme, Authority: d.Authority, Port: d.Port, Path: d.Path, PrefixRewrite: prefixRewrite(d.Prefix),
 	}
-	limit := seconds(r.Timeout)
-	route.Timeout = apisix.Timeout{Connect: seconds(connect), Send: limit, Read: limit}
-	t.diagnose(fidelity.TimeoutPerRead, r.Source, "%s", r.Timeout)
+}
+
+func prefixRewrite(p *ir.PrefixRewrite) *apisix.PrefixRewrite {
+	if p == nil {
+		return nil
+	}
+	return &apisix.PrefixRewrite{Prefix: p.Prefix, Rewrite: p.Replacement}
 }

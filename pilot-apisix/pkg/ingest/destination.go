@@ -1,0 +1,95 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package ingest
+
+import (
+	"slices"
+	"strconv"
+
+	networking "istio.io/api/networking/v1alpha3"
+	"istio.io/istio/pilot/pkg/model"
+	"istio.io/istio/pkg/config/host"
+
+	"github.com/apisix-mesh/pilot-apisix/pkg/fidelity"
+	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
+)
+
+// destination is the only one of a rule, which gets everything whatever its weight. What it does to headers comes after what
+// the rule does (processDestination).
+func (r *routeBuilder) destination(route *ir.Route, d *networking.HTTPRouteDestination, src ir.Source) {
+	src = src.At("route[0]")
+	h, authority := r.headers(d.Headers, src.At("headers"))
+	appendOperations(&route.Headers.Request, h.Request)
+	appendOperations(&route.Headers.Response, h.Response)
+	if route.Rewrite.Authority == "" {
+		route.Rewrite.Authority = authority
+	}
+	route.Destinations = []ir.Destination{{Cluster: r.cluster(d.GetDestination(), src.At("destination"), fidelity.UnknownDestination)}}
+}
+
+func appendOperations(to *ir.HeaderOperations, more ir.HeaderOperations) {
+	to.Remove = append(to.Remove, more.Remove...)
+	to.Values = append(to.Values, more.Values...)
+}
+
+// weightedDestinations share the requests; those of weight 0 get nothing (processWeightedDestination). What each does to
+// headers comes before what the rule does. Plain ones that lead to the same cluster become one.
+func (r *routeBuilder) weightedDestinations(route *ir.Route, list []*networking.HTTPRouteDestination, src ir.Source) {
+	route.Destinations = make([]ir.Destination, 0, len(list))
+	for i, d := range list {
+		if d.Weight == 0 {
+			continue
+		}
+		src := src.At("route[" + strconv.Itoa(i) + "]")
+		next := ir.Destination{Cluster: r.cluster(d.GetDestination(), src.At("destination"), fidelity.UnknownDestination), Weight: uint32(d.Weight)}
+		next.Headers, next.Authority = r.headers(d.Headers, src.At("headers"))
+		same := func(o ir.Destination) bool { return o.Cluster == next.Cluster && o.Plain() && next.Plain() }
+		if j := slices.IndexFunc(route.Destinations, same); j >= 0 {
+			route.Destinations[j].Weight += next.Weight
+			continue
+		}
+		route.Destinations = append(route.Destinations, next)
+	}
+}
+
+// cluster names the cluster of one destination (GetDestinationCluster), and says with unknown when there is none.
+func (r *routeBuilder) cluster(d *networking.Destination, at ir.Source, unknown *fidelity.Entry) string {
+	key := clusterKey{host: host.Name(d.GetHost()), port: r.port, subset: d.GetSubset()}
+	if n := d.GetPort().GetNumber(); n != 0 {
+		key.port = int(n)
+	}
+	svc := r.service(key.host)
+	if svc != nil && svc.Attributes.K8sAttributes.ExternalName != "" {
+		key.host = host.Name(svc.Attributes.K8sAttributes.ExternalName)
+		svc = r.service(key.host)
+	}
+	if d.GetPort() == nil && svc != nil && len(svc.Ports) == 1 {
+		key.port = svc.Ports[0].Port
+	}
+	switch {
+	case svc == nil:
+		r.diagnose(unknown, at, "no service %q is visible to the proxy", key.host)
+	case !hasPort(svc, key.port):
+		r.diagnose(unknown, at, "service %s has no port %d", key.host, key.port)
+	case key.subset != "" && findSubset(destinationRule(r.in, svc), key.subset) == nil:
+		r.diagnose(unknown, at, "no DestinationRule of %s has a subset %q", key.host, key.subset)
+	}
+	return r.want(key)
+}
+
+func hasPort(svc *model.Service, port int) bool {
+	_, has := svc.Ports.GetByPort(port)
+	return has
+}
