@@ -35,6 +35,13 @@ var (
 		"a new endpoint gets its full share at once")
 	LocalityLB = entry(ir.NotCarried, "LocalityLB", "DestinationRule", "spec.trafficPolicy.loadBalancer.localityLbSetting.**",
 		"endpoints of all localities are alike")
+	ZoneAwareLB = entry(ir.NotCarried, "ZoneAwareLB", "DestinationRule", "spec.trafficPolicy.loadBalancer.zoneAwareLbSetting.**",
+		"endpoints of all zones are alike")
+	HashWithoutKey = entry(ir.Approximated, "HashWithoutKey", "DestinationRule",
+		"spec.trafficPolicy.loadBalancer.consistentHash.{httpHeaderName,httpQueryParameterName}",
+		"requests without the key are hashed by the client's address; Envoy spreads them")
+	RetryBudget = entry(ir.NotCarried, "RetryBudget", "DestinationRule", "spec.trafficPolicy.retryBudget.**",
+		"the number of retries at a time is not limited")
 	ConnectionPool = entry(ir.NotCarried, "ConnectionPool", "DestinationRule", "spec.trafficPolicy.connectionPool.**",
 		"of the connection pool only tcp.connectTimeout has an effect")
 	OutlierDetection = entry(ir.NotCarried, "OutlierDetection", "DestinationRule", "spec.trafficPolicy.outlierDetection.**",
@@ -42,8 +49,6 @@ var (
 	TLSOriginationRefused = entry(ir.Refused, "TLSOriginationRefused", "DestinationRule",
 		"spec.trafficPolicy.tls.mode={SIMPLE,MUTUAL,ISTIO_MUTUAL}",
 		"requests are answered with 503, because APISIX would send in plain text what Envoy encrypts; set the mode to DISABLE where that is meant")
-	TunnelRefused = entry(ir.Refused, "TunnelRefused", "DestinationRule", "spec.trafficPolicy.tunnel.**",
-		"requests are answered with 503, because no tunnel is built")
 	ProxyProtocolRefused = entry(ir.Refused, "ProxyProtocolRefused", "DestinationRule", "spec.trafficPolicy.proxyProtocol.**",
 		"requests are answered with 503, because the destination expects a PROXY protocol header that is not sent")
 )
@@ -60,13 +65,12 @@ var destinationRule = Object{
 		told(LBPassthroughRefused),
 		exact("spec.trafficPolicy.loadBalancer.simple=ROUND_ROBIN", ""),
 		exact("spec.trafficPolicy.loadBalancer.consistentHash.{httpHeaderName,useSourceIp,httpQueryParameterName}", ""),
-		untold(ir.Approximated, "spec.trafficPolicy.loadBalancer.consistentHash.{httpHeaderName,httpQueryParameterName}",
-			"requests without the key are hashed by the client's address; Envoy spreads them"),
+		told(HashWithoutKey),
 		told(HashKeyNotCarried),
 		told(HashCookieNotGenerated),
 		told(HashTableSize),
 		told(LocalityLB),
-		untold(ir.NotCarried, "spec.trafficPolicy.loadBalancer.zoneAwareLbSetting.**", "endpoints of all zones are alike"),
+		told(ZoneAwareLB),
 		told(LBWarmup),
 
 		told(ConnectionPool),
@@ -79,9 +83,9 @@ var destinationRule = Object{
 			TLSOriginationRefused),
 		exact("spec.trafficPolicy.portLevelSettings[].port.number", ""),
 		as("spec.trafficPolicy.portLevelSettings[]", "spec.trafficPolicy"),
-		told(TunnelRefused),
+		exact("spec.trafficPolicy.tunnel.{protocol,targetHost,targetPort}", "is for TCP and TLS rules only, which are not carried"),
 		told(ProxyProtocolRefused),
-		untold(ir.NotCarried, "spec.trafficPolicy.retryBudget.**", "the number of retries at a time is not limited"),
+		told(RetryBudget),
 
 		exact("spec.subsets[].{name,labels.*}", ""),
 		as("spec.subsets[].trafficPolicy", "spec.trafficPolicy"),

@@ -20,6 +20,16 @@ import "github.com/apisix-mesh/pilot-apisix/pkg/ir"
 var (
 	AutoMTLS = entry(ir.NotCarried, "AutoMTLS", "MeshConfig", "enableAutoMtls",
 		"requests to endpoints with a sidecar go out in plain text; an endpoint in STRICT mode refuses them")
+	MeshTCPKeepalive = entry(ir.NotCarried, "MeshTCPKeepalive", "MeshConfig", "tcpKeepalive.**",
+		"connections to endpoints have the keepalive of the operating system")
+	MeshLocalityLB = entry(ir.NotCarried, "MeshLocalityLB", "MeshConfig", "{localityLbSetting.**,zoneAwareLbSetting.**}",
+		"endpoints of all localities are alike")
+	MeshDNSRefreshRate = entry(ir.NotCarried, "MeshDNSRefreshRate", "MeshConfig", "dnsRefreshRate",
+		"APISIX's resolver keeps to the time to live of a record")
+	MeshH2Upgrade = entry(ir.NotCarried, "MeshH2Upgrade", "MeshConfig", "h2UpgradePolicy=UPGRADE",
+		"endpoints are spoken to in HTTP/1.1 unless their port is HTTP2 or GRPC")
+	MeshPathNormalization = entry(ir.Approximated, "MeshPathNormalization", "MeshConfig", "pathNormalization.normalization=*",
+		"paths are always compared as nginx normalises them")
 	EnvoyFilterNotCarried = entry(ir.NotCarried, "EnvoyFilterNotCarried", "EnvoyFilter", "spec.configPatches[].**",
 		"patches of Envoy's configuration have no meaning for APISIX")
 )
@@ -29,16 +39,16 @@ var meshConfig = Object{
 	Note: "Only what concerns outbound traffic.",
 	Rows: []Row{
 		exact("connectTimeout", ""),
-		untold(ir.NotCarried, "tcpKeepalive.**", "connections to endpoints have the keepalive of the operating system"),
+		told(MeshTCPKeepalive),
 		exact("outboundTrafficPolicy.mode=REGISTRY_ONLY", ""),
 		toldAt("outboundTrafficPolicy.mode={ALLOW_ANY,ALLOW_ANY_DYNAMIC_DNS}", PassthroughNotCarried),
 		told(AutoMTLS),
 		exact("{defaultServiceExportTo[],defaultVirtualServiceExportTo[],defaultDestinationRuleExportTo[],rootNamespace}", ""),
-		untold(ir.NotCarried, "{localityLbSetting.**,zoneAwareLbSetting.**}", "endpoints of all localities are alike"),
-		untold(ir.NotCarried, "dnsRefreshRate", "APISIX's resolver keeps to the time to live of a record"),
-		untold(ir.NotCarried, "h2UpgradePolicy=UPGRADE", "endpoints are spoken to in HTTP/1.1 unless their port is HTTP2 or GRPC"),
+		told(MeshLocalityLB),
+		told(MeshDNSRefreshRate),
+		told(MeshH2Upgrade),
 		exact("serviceSettings[].{settings.clusterLocal,hosts[]}", ""),
-		untold(ir.NotCarried, "pathNormalization.normalization=*", "paths are always normalised as nginx does it"),
+		told(MeshPathNormalization),
 		as("defaultHttpRetryPolicy", "VirtualService spec.http[].retries"),
 		as("defaultTrafficPolicy", "DestinationRule spec.trafficPolicy"),
 	},

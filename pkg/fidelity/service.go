@@ -26,6 +26,12 @@ var (
 		"a port without a declared protocol is taken for HTTP and matched by host alone; name the port http-… or tcp-…")
 	TCPServiceNotCarried = entry(ir.NotCarried, "TCPServiceNotCarried", "Service", "spec.ports[].appProtocol",
 		"TCP is not routed yet")
+	GRPCWeb = entry(ir.NotCarried, "GRPCWeb", "Service", "spec.ports[].appProtocol=grpc-web",
+		"requests are forwarded as they are; Envoy makes gRPC of them")
+	TrafficDistribution = entry(ir.NotCarried, "TrafficDistribution", "Service", "spec.trafficDistribution",
+		"endpoints of all zones and nodes are alike")
+	DNSOneAddress = entry(ir.Approximated, "DNSOneAddress", "ServiceEntry", "spec.resolution={DNS,DNS_ROUND_ROBIN}",
+		"APISIX uses one address of each name at a time, any of them; hashing and counting do not tell them apart")
 	RemoteNetwork = entry(ir.NotCarried, "RemoteNetwork", "Service", "topology.istio.io/network",
 		"endpoints of other networks are left out, because no gateway is used yet")
 )
@@ -35,13 +41,13 @@ var service = Object{
 	Note: "Of Kubernetes' API, what Istio reads of a Service and its endpoints.",
 	Rows: []Row{
 		exact("spec.ports[].{name,port,targetPort,appProtocol}", "for HTTP, HTTP/2 and gRPC; UDP is not proxied, as on Envoy"),
-		untold(ir.NotCarried, "spec.ports[].appProtocol=grpc-web", "requests are forwarded as they are; Envoy makes gRPC of them"),
+		told(GRPCWeb),
 		told(SniffedPort),
 		told(TCPServiceNotCarried),
 		exact("spec.{type,clusterIPs[],externalName,selector.*,publishNotReadyAddresses}", ""),
 		told(HeadlessRefused),
 		exact("spec.internalTrafficPolicy", ""),
-		untold(ir.NotCarried, "spec.trafficDistribution", "endpoints of all zones and nodes are alike"),
+		told(TrafficDistribution),
 		exact("metadata.annotations[networking.istio.io/exportTo]", ""),
 		told(RemoteNetwork),
 	},
@@ -55,15 +61,14 @@ var serviceEntry = Object{
 		exact("spec.addresses[]", "requests that name an address instead of a host are routed; ranges are for TCP only"),
 		exact("spec.ports[].{number,name,targetPort}", ""),
 		exact("spec.ports[].protocol", "for HTTP, HTTP2 and GRPC"),
-		untold(ir.NotCarried, "spec.ports[].protocol=GRPC-WEB", "requests are forwarded as they are; Envoy makes gRPC of them"),
+		toldAt("spec.ports[].protocol=GRPC-WEB", GRPCWeb),
 		toldAt("spec.ports[].protocol", SniffedPort),
 		toldAt("spec.ports[].protocol", TCPServiceNotCarried),
 		exact("spec.location=MESH_EXTERNAL", ""),
 		toldAt("spec.location=MESH_INTERNAL", AutoMTLS),
 		toldAt("spec.resolution=NONE", HeadlessRefused),
 		exact("spec.resolution=STATIC", ""),
-		untold(ir.Approximated, "spec.resolution={DNS,DNS_ROUND_ROBIN}",
-			"APISIX resolves names by its own resolver and uses one address of each at a time, any of them; hashing and counting do not tell them apart"),
+		told(DNSOneAddress),
 		told(DynamicDNSRefused),
 		as("spec.endpoints[]", "WorkloadEntry spec"),
 		exact("spec.workloadSelector.labels.*", ""),

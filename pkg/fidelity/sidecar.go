@@ -24,6 +24,10 @@ var (
 		"the listener is not opened")
 	UnixListener = entry(ir.NotCarried, "UnixListener", "Sidecar", "spec.egress[].bind",
 		"listeners on unix domain sockets are not opened")
+	ListenerBind = entry(ir.Approximated, "ListenerBind", "Sidecar", "spec.egress[].bind",
+		"the rules of the listener hold for its port at every IP address")
+	ListenerNotOpened = entry(ir.NotCarried, "ListenerNotOpened", "Sidecar", "spec.egress[].captureMode=NONE",
+		"no port is opened for the listener; traffic must be captured to be routed")
 	InboundNotServed = entry(ir.NotCarried, "InboundNotServed", "Sidecar", "spec.ingress[].**",
 		"inbound traffic does not pass through the proxy yet, so that no inbound policy is enforced by it")
 )
@@ -36,14 +40,14 @@ var sidecar = Object{
 		told(InboundNotServed),
 		exact("spec.egress[].port.{number,name}", ""),
 		exact("spec.egress[].port.protocol", "for HTTP, HTTP2 and GRPC"),
-		untold(ir.NotCarried, "spec.egress[].port.protocol=GRPC-WEB", "requests are forwarded as they are; Envoy makes gRPC of them"),
+		toldAt("spec.egress[].port.protocol=GRPC-WEB", GRPCWeb),
 		toldAt("spec.egress[].port.protocol", TCPServiceNotCarried),
 		told(HTTPProxyListener),
 		exact("spec.egress[].port.targetPort", "has no effect, as on Envoy"),
 		told(UnixListener),
-		untold(ir.Approximated, "spec.egress[].bind", "the rules of the listener hold for its port at every IP address"),
+		told(ListenerBind),
 		exact("spec.egress[].captureMode={DEFAULT,IPTABLES}", ""),
-		untold(ir.NotCarried, "spec.egress[].captureMode=NONE", "no port is opened for the listener; traffic must be captured to be routed"),
+		told(ListenerNotOpened),
 		exact("spec.egress[].hosts[]", ""),
 		toldAt("spec.inboundConnectionPool.**", InboundNotServed),
 		exact("spec.outboundTrafficPolicy.mode=REGISTRY_ONLY", ""),

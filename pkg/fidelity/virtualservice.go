@@ -135,9 +135,7 @@ var virtualService = Object{
 		told(HeaderNotCarried),
 
 		told(TLSRoutesNotCarried),
-		untold(ir.NotCarried, "spec.tls[].**", "an object without an HTTP rule for the proxy gets no diagnostic"),
 		told(TCPRoutesNotCarried),
-		untold(ir.NotCarried, "spec.tcp[].**", "an object without an HTTP rule for the proxy gets no diagnostic"),
 		exact("spec.exportTo[]", ""),
 	},
 }

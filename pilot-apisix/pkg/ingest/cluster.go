@@ -140,6 +140,8 @@ type clusterBuilder struct {
 	cluster *ir.Cluster
 	// refuse leaves the cluster without endpoints, so that its requests are answered with 503.
 	refuse bool
+	// plain says that a policy asks for no TLS.
+	plain bool
 }
 
 func buildCluster(in Input, c *clusterInputs) *ir.Cluster {

@@ -82,11 +82,15 @@ func (b *clusterBuilder) endpoints(port *model.Port, subset labels.Instance) {
 	case model.DynamicDNS:
 		b.diagnose(fidelity.DynamicDNSRefused, serviceSource(svc), "")
 	}
+	if svc.Attributes.TrafficDistribution != model.TrafficDistributionAny {
+		b.diagnose(fidelity.TrafficDistribution, serviceSource(svc), "")
+	}
 	if b.refuse {
 		return
 	}
 	f := endpointFilter{clusterBuilder: b, view: b.in.Proxy.GetView()}
 	if svc.Resolution == model.DNSLB || svc.Resolution == model.DNSRoundRobinLB {
+		b.diagnose(fidelity.DNSOneAddress, serviceSource(svc), "")
 		f.add(b.in.Push.ServiceEndpointsByPort(svc, port.Port, subset))
 	} else {
 		f.port, f.subset, f.addressesOnly = port.Name, subset, true
@@ -104,7 +108,7 @@ func (b *clusterBuilder) endpoints(port *model.Port, subset labels.Instance) {
 	if f.unix {
 		b.diagnose(fidelity.UnixEndpoint, serviceSource(svc), "")
 	}
-	b.cluster.MutualTLS = f.mtls && b.inputs.mesh.GetEnableAutoMtls().GetValue()
+	b.cluster.MutualTLS = f.mtls && !b.plain && b.inputs.mesh.GetEnableAutoMtls().GetValue()
 }
 
 // canonical puts endpoints into an order of their own, since registries list them in any, and takes an address that is there

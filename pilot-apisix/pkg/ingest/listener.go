@@ -18,6 +18,7 @@ import (
 	"cmp"
 	"slices"
 
+	networking "istio.io/api/networking/v1alpha3"
 	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pilot/pkg/serviceregistry/provider"
 	"istio.io/istio/pkg/config/protocol"
@@ -55,6 +56,15 @@ func (b *builder) listeners() []listener {
 			continue
 		}
 		p := protocol.Parse(e.IstioListener.Port.Protocol)
+		if e.IstioListener.CaptureMode == networking.CaptureMode_NONE {
+			b.diagnose(fidelity.ListenerNotOpened.At(sidecar.At("spec.egress"), "port %d", e.IstioListener.Port.Number))
+		}
+		if e.IstioListener.Bind != "" && e.IstioListener.Port.Number != 0 {
+			b.diagnose(fidelity.ListenerBind.At(sidecar.At("spec.egress"), "%s", e.IstioListener.Bind))
+		}
+		if p == protocol.GRPCWeb {
+			b.diagnose(fidelity.GRPCWeb.At(sidecar.At("spec.egress"), "port %d", e.IstioListener.Port.Number))
+		}
 		switch {
 		case e.IstioListener.Port.Number == 0:
 			b.diagnose(fidelity.UnixListener.At(sidecar.At("spec.egress"), "%s", e.IstioListener.Bind))
@@ -77,6 +87,9 @@ func (b *builder) servicePorts(svc *model.Service, add func(int)) {
 		case p.Protocol == protocol.UDP:
 		case p.Protocol.IsHTTP():
 			add(p.Port)
+			if p.Protocol == protocol.GRPCWeb {
+				b.diagnose(fidelity.GRPCWeb.At(serviceSource(svc).At("spec.ports"), "port %d", p.Port))
+			}
 		case p.Protocol.IsHTTPOrSniffed():
 			add(p.Port)
 			b.diagnose(fidelity.SniffedPort.At(serviceSource(svc).At("spec.ports"), "port %d", p.Port))

@@ -40,12 +40,6 @@ type routeBuilder struct {
 }
 
 func (r *routeBuilder) build() {
-	if len(r.spec.Tcp) > 0 {
-		r.diagnose(fidelity.TCPRoutesNotCarried, r.source.At("spec.tcp"), "")
-	}
-	if len(r.spec.Tls) > 0 {
-		r.diagnose(fidelity.TLSRoutesNotCarried, r.source.At("spec.tls"), "")
-	}
 	for i, rule := range r.spec.Http {
 		src := r.source.At("spec.http[" + strconv.Itoa(i) + "]")
 		if len(rule.Match) == 0 {

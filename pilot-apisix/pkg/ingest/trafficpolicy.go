@@ -33,11 +33,14 @@ func (b *clusterBuilder) trafficPolicy(p *networking.TrafficPolicy, src ir.Sourc
 	if p.OutlierDetection != nil {
 		b.diagnose(fidelity.OutlierDetection, src.At("outlierDetection"), "")
 	}
-	if mode := p.GetTls().GetMode(); p.Tls != nil && mode != networking.ClientTLSSettings_DISABLE {
-		b.diagnose(fidelity.TLSOriginationRefused, src.At("tls.mode"), "%s", mode)
+	if p.Tls != nil {
+		b.plain = p.Tls.Mode == networking.ClientTLSSettings_DISABLE
+		if !b.plain {
+			b.diagnose(fidelity.TLSOriginationRefused, src.At("tls.mode"), "%s", p.Tls.Mode)
+		}
 	}
-	if p.Tunnel != nil {
-		b.diagnose(fidelity.TunnelRefused, src.At("tunnel"), "")
+	if p.RetryBudget != nil {
+		b.diagnose(fidelity.RetryBudget, src.At("retryBudget"), "")
 	}
 	if p.ProxyProtocol != nil {
 		b.diagnose(fidelity.ProxyProtocolRefused, src.At("proxyProtocol"), "")
@@ -82,8 +85,11 @@ func (b *clusterBuilder) loadBalancer(lb *networking.LoadBalancerSettings, src i
 	if ch := lb.GetConsistentHash(); ch != nil {
 		b.consistentHash(ch, src.At("consistentHash"))
 	}
-	if lb.GetLocalityLbSetting() != nil {
+	if s := lb.GetLocalityLbSetting(); s != nil && (s.Enabled == nil || s.Enabled.Value) {
 		b.diagnose(fidelity.LocalityLB, src.At("localityLbSetting"), "")
+	}
+	if lb.GetZoneAwareLbSetting() != nil {
+		b.diagnose(fidelity.ZoneAwareLB, src.At("zoneAwareLbSetting"), "")
 	}
 	if lb.GetWarmup() != nil || lb.GetWarmupDurationSecs() != nil {
 		b.diagnose(fidelity.LBWarmup, src.At("warmup"), "")
@@ -96,11 +102,13 @@ func (b *clusterBuilder) consistentHash(ch *networking.LoadBalancerSettings_Cons
 	switch key := ch.HashKey.(type) {
 	case *networking.LoadBalancerSettings_ConsistentHashLB_HttpHeaderName:
 		out.HashOn, out.HashKey = ir.HashHeader, key.HttpHeaderName
+		b.diagnose(fidelity.HashWithoutKey, src.At("httpHeaderName"), "")
 	case *networking.LoadBalancerSettings_ConsistentHashLB_HttpCookie:
 		out.HashOn, out.HashKey = ir.HashCookie, key.HttpCookie.GetName()
 		b.diagnose(fidelity.HashCookieNotGenerated, src.At("httpCookie"), "")
 	case *networking.LoadBalancerSettings_ConsistentHashLB_HttpQueryParameterName:
 		out.HashOn, out.HashKey = ir.HashQueryParam, key.HttpQueryParameterName
+		b.diagnose(fidelity.HashWithoutKey, src.At("httpQueryParameterName"), "")
 	case *networking.LoadBalancerSettings_ConsistentHashLB_UseSourceIp:
 		out.HashOn = ir.HashSourceIP
 	}

@@ -104,6 +104,7 @@ func (b *builder) addVirtualHosts(groups []hostGroup, port int) {
 			}
 		}
 		if len(domains) == 0 {
+			b.diagnoseAll(g.diagnostics)
 			continue
 		}
 		slices.Sort(domains)
@@ -156,6 +157,7 @@ func (b *builder) virtualServiceGroup(vs *config.Config, registry map[host.Name]
 	r.build()
 	if len(r.routes) == 0 {
 		// No rule is for this proxy: its services keep their default routes.
+		b.diagnoseAll(r.diagnostics)
 		return hostGroup{}, false
 	}
 	return hostGroup{services: http, hosts: hosts, routes: r.routes, source: r.source, diagnostics: r.diagnostics}, true
