@@ -55,9 +55,14 @@ func generateConfigs(t *testing.T, configs []config.Config) {
 		Labels:          map[string]string{"app": "a"},
 		Metadata:        &model.NodeMetadata{Namespace: "default", Labels: map[string]string{"app": "a"}},
 	})
-	out, err := generate.NewSource(env.Env().EndpointIndex).Generate(proxy, &model.PushRequest{Push: env.PushContext()}, nil)
+	source := generate.NewSource(env.Env().EndpointIndex)
+	out, err := source.Generate(proxy, &model.PushRequest{Push: env.PushContext()}, nil)
 	assert.NoError(t, err)
 	checkSchema(t, schematest.Optional(t), out)
+	again, err := source.Generate(proxy, &model.PushRequest{Push: env.PushContext()}, nil)
+	assert.NoError(t, err)
+	// No order of a map may show.
+	assert.Equal(t, string(render(t, again)), string(render(t, out)))
 }
 
 // storable are the configs that Istio's store takes: no API server holds two objects of one name, or a kind it lacks.

@@ -16,10 +16,8 @@ package ingest
 
 import (
 	"slices"
-	"time"
 	"weak"
 
-	meshconfig "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
 	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pkg/config/host"
@@ -138,48 +136,7 @@ func (b *builder) traffic() {
 	}
 }
 
-// rawRoutes tells of the rules for TCP and TLS, whichever ports they are for.
-func (b *builder) rawRoutes() {
-	for _, l := range b.scope.EgressListeners {
-		for _, vs := range l.VirtualServices() {
-			spec := vs.Spec.(*networking.VirtualService)
-			if len(spec.Tcp) > 0 {
-				b.diagnose(fidelity.TCPRoutesNotCarried.At(virtualServiceSource(vs).At("spec.tcp"), ""))
-			}
-			if len(spec.Tls) > 0 {
-				b.diagnose(fidelity.TLSRoutesNotCarried.At(virtualServiceSource(vs).At("spec.tls"), ""))
-			}
-		}
-	}
-}
-
-// meshConfig tells of settings of the whole mesh that have no effect.
-func (b *builder) meshConfig() {
-	m := b.in.Push.Mesh
-	tell := func(set bool, e *fidelity.Entry, field string) {
-		if set {
-			b.diagnose(e.At(ir.Source{Kind: "MeshConfig", Name: "istio"}.At(field), ""))
-		}
-	}
-	tell(m.GetTcpKeepalive() != nil, fidelity.MeshTCPKeepalive, "tcpKeepalive")
-	tell(localityMatters(m.GetLocalityLbSetting()), fidelity.MeshLocalityLB, "localityLbSetting")
-	tell(m.GetZoneAwareLbSetting() != nil, fidelity.MeshLocalityLB, "zoneAwareLbSetting")
-	// Istio's own default is a minute.
-	tell(m.GetDnsRefreshRate() != nil && m.GetDnsRefreshRate().AsDuration() != time.Minute, fidelity.MeshDNSRefreshRate, "dnsRefreshRate")
-	tell(m.GetH2UpgradePolicy() == meshconfig.MeshConfig_UPGRADE, fidelity.MeshH2Upgrade, "h2UpgradePolicy")
-	switch m.GetPathNormalization().GetNormalization() {
-	case meshconfig.MeshConfig_ProxyPathNormalization_DEFAULT, meshconfig.MeshConfig_ProxyPathNormalization_BASE:
-	default:
-		tell(true, fidelity.MeshPathNormalization, "pathNormalization")
-	}
-}
-
-// localityMatters says that a setting asks for more than what Istio does when nobody asks: failover, where endpoints are
-// ejected, which is told of by itself.
-func localityMatters(s *networking.LocalityLoadBalancerSetting) bool {
-	return s != nil && (s.Enabled == nil || s.Enabled.Value) && len(s.Distribute)+len(s.Failover)+len(s.FailoverPriority) > 0
-}
-
+// diagnoseAll adds diagnostics to the configuration, each once.
 func (b *builder) diagnoseAll(list []ir.Diagnostic) {
 	for _, d := range list {
 		b.diagnose(d)

@@ -16,6 +16,7 @@ package ingest
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -45,19 +46,17 @@ func (r *routeBuilder) headerOperations(in *networking.Headers_HeaderOperations,
 		}
 	}
 	values := func(headers map[string]string, field string, isAppend bool) {
-		first := len(out.Values)
-		for name, value := range headers {
+		for _, name := range slices.Sorted(maps.Keys(headers)) {
 			if internalHeader(name) {
 				continue
 			}
-			parts, err := headerValue(value, response)
+			parts, err := headerValue(headers[name], response)
 			if err != nil {
 				r.diagnose(fidelity.HeaderNotCarried, src.At(field+"["+name+"]"), "%v", err)
 				continue
 			}
 			out.Values = append(out.Values, ir.HeaderValue{Name: strings.ToLower(name), Value: parts, Append: isAppend})
 		}
-		slices.SortStableFunc(out.Values[first:], func(a, b ir.HeaderValue) int { return cmp.Compare(a.Name, b.Name) })
 	}
 	values(in.GetSet(), "set", false)
 	values(in.GetAdd(), "add", true)

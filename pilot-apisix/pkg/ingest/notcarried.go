@@ -1,0 +1,67 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package ingest
+
+import (
+	"time"
+
+	meshconfig "istio.io/api/mesh/v1alpha1"
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/apisix-mesh/pilot-apisix/pkg/fidelity"
+	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
+)
+
+// rawRoutes tells of the rules for TCP and TLS, whichever ports they are for.
+func (b *builder) rawRoutes() {
+	for _, l := range b.scope.EgressListeners {
+		for _, vs := range l.VirtualServices() {
+			spec := vs.Spec.(*networking.VirtualService)
+			if len(spec.Tcp) > 0 {
+				b.diagnose(fidelity.TCPRoutesNotCarried.At(virtualServiceSource(vs).At("spec.tcp"), ""))
+			}
+			if len(spec.Tls) > 0 {
+				b.diagnose(fidelity.TLSRoutesNotCarried.At(virtualServiceSource(vs).At("spec.tls"), ""))
+			}
+		}
+	}
+}
+
+// meshConfig tells of settings of the whole mesh that have no effect.
+func (b *builder) meshConfig() {
+	m := b.in.Push.Mesh
+	tell := func(set bool, e *fidelity.Entry, field string) {
+		if set {
+			b.diagnose(e.At(ir.Source{Kind: "MeshConfig", Name: "istio"}.At(field), ""))
+		}
+	}
+	tell(m.GetTcpKeepalive() != nil, fidelity.MeshTCPKeepalive, "tcpKeepalive")
+	tell(localityMatters(m.GetLocalityLbSetting()), fidelity.MeshLocalityLB, "localityLbSetting")
+	tell(m.GetZoneAwareLbSetting() != nil, fidelity.MeshLocalityLB, "zoneAwareLbSetting")
+	// Istio's own default is a minute.
+	tell(m.GetDnsRefreshRate() != nil && m.GetDnsRefreshRate().AsDuration() != time.Minute, fidelity.MeshDNSRefreshRate, "dnsRefreshRate")
+	tell(m.GetH2UpgradePolicy() == meshconfig.MeshConfig_UPGRADE, fidelity.MeshH2Upgrade, "h2UpgradePolicy")
+	switch m.GetPathNormalization().GetNormalization() {
+	case meshconfig.MeshConfig_ProxyPathNormalization_DEFAULT, meshconfig.MeshConfig_ProxyPathNormalization_BASE:
+	default:
+		tell(true, fidelity.MeshPathNormalization, "pathNormalization")
+	}
+}
+
+// localityMatters says that a setting asks for more than what Istio does when nobody asks: failover, where endpoints are
+// ejected, which is told of by itself.
+func localityMatters(s *networking.LocalityLoadBalancerSetting) bool {
+	return s != nil && (s.Enabled == nil || s.Enabled.Value) && len(s.Distribute)+len(s.Failover)+len(s.FailoverPriority) > 0
+}
