@@ -69,6 +69,14 @@ lint: ## Run the linters, go vet among them, at the versions of tools/go.mod
 	$(TOOL) buf lint
 	tools/shellcheck.sh
 
+.PHONY: test-lua
+test-lua: ## Run the unit tests of the Lua plugins on LuaJIT (needs luajit and busted)
+	@if command -v luajit >/dev/null && command -v busted >/dev/null; then \
+		cd pilot-apisix/lua && busted --lua=luajit --lpath='./?.lua' spec; \
+	else \
+		echo '!!! SKIPPED: luajit and busted (Debian: luajit, lua-busted, lua-cjson) are not installed, and the Lua plugins not tested'; \
+	fi
+
 .PHONY: gen-check
 gen-check: ## Fail when `make gen` would change a file
 	@MAKE="$(MAKE)" tools/gen-check.sh

@@ -29,5 +29,6 @@
 // # Retries
 //
 // nginx's own retries are reduced to those of Istio's default policy that it can tell: a connection that fails, not a
-// request that times out.
+// request that times out. A route that asks for other ones has the plugin mesh-retry; with it among Plugins there is a
+// location for each kind of retry.
 package apisixconf

@@ -147,7 +147,11 @@ func prometheusAttributes(o *Options) (object, error) {
 }
 
 func nginxConfig(o *Options) object {
-	http := object{"enable_access_log": o.AccessLog != ""}
+	http := object{
+		"enable_access_log": o.AccessLog != "",
+		// Content types go through as they are. APISIX's default is to append charset=utf-8 to those of text without one.
+		"charset": "off",
+	}
 	if o.AccessLog != "" {
 		http["access_log"] = o.AccessLog
 	}
@@ -155,10 +159,14 @@ func nginxConfig(o *Options) object {
 	if o.Workers > 0 {
 		workers = o.Workers
 	}
+	server := serverSnippet
+	if slices.Contains(o.Plugins, retryPlugin) {
+		server += retryLocations()
+	}
 	config := object{
 		"http":                              http,
 		"http_configuration_snippet":        httpSnippet,
-		"http_server_configuration_snippet": serverSnippet,
+		"http_server_configuration_snippet": server,
 		"worker_processes":                  workers,
 	}
 	if o.User != "" {

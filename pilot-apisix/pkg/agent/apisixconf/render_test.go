@@ -37,7 +37,7 @@ func TestGolden(t *testing.T) {
 			Gateway:       "[::1]:15022",
 			Listen:        []string{"0.0.0.0:15001", "[::]:15006"},
 			Stream:        []string{"127.0.0.1:15003"},
-			Plugins:       []string{"traffic-split", "prometheus", "proxy-rewrite", "prometheus"},
+			Plugins:       []string{"traffic-split", "prometheus", "mesh-retry", "proxy-rewrite", "prometheus"},
 			StreamPlugins: []string{"limit-conn"},
 			Control:       "127.0.0.1:9090",
 			Prometheus:    "127.0.0.1:9091",

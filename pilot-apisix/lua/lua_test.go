@@ -1,0 +1,77 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package lua
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestPlugins(t *testing.T) {
+	want := []string{
+		"mesh-cors", "mesh-direct-response", "mesh-fault", "mesh-headers", "mesh-mirror", "mesh-redirect", "mesh-retry", "mesh-rewrite",
+		"mesh-split",
+	}
+	if got := Plugins(); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// TestPluginsAreWhatAPISIXLoads looks for what APISIX refuses to load a plugin without.
+func TestPluginsAreWhatAPISIXLoads(t *testing.T) {
+	for _, name := range Plugins() {
+		content, err := files.ReadFile(plugins + "/" + name + ".lua")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, field := range []string{`version = [\d.]+`, `priority = -?\d+`, `name = "` + name + `"`, `schema = schema`} {
+			if !regexp.MustCompile(`(?m)^    ` + field + `,$`).Match(content) {
+				t.Errorf("%s has no %s", name, field)
+			}
+		}
+		if !strings.Contains(string(content), "function _M.check_schema(conf)") {
+			t.Errorf("%s has no check_schema", name)
+		}
+	}
+}
+
+func TestWrite(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a/b")
+	for range 2 {
+		if err := Write(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"apisix/plugins/mesh-retry.lua", "apisix/mesh/path.lua"} {
+		got, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != string(want) {
+			t.Errorf("%s was changed on its way", name)
+		}
+	}
+	if err := Write(filepath.Join(dir, "apisix/mesh/path.lua")); err == nil {
+		t.Error("a file is taken for a directory")
+	}
+}
