@@ -34,6 +34,10 @@ var (
 		"a further try goes to another endpoint as long as there is one")
 	RewriteRegexRefused = entry(ir.Refused, "RewriteRegexRefused", "VirtualService", "spec.http[].rewrite.uriRegexRewrite.match",
 		"requests that match the rule are answered with 501, because PCRE cannot give the expression the meaning it has in RE2")
+	RewriteWithoutSlash = entry(ir.Approximated, "RewriteWithoutSlash", "VirtualService", "spec.http[].rewrite.uri",
+		"a path that would begin without a slash is sent with one; Envoy sends a request line that HTTP does not allow")
+	QueryDecoded = entry(ir.Approximated, "QueryDecoded", "VirtualService", "spec.http[].match[].queryParams.*.{exact,prefix,regex}",
+		"the parameter is compared after percent-decoding, with plus as space; Envoy compares it as it was sent")
 	HeaderNotCarried = entry(ir.NotCarried, "HeaderNotCarried", "VirtualService", "spec.http[].headers.{request,response}.{set,add}.*",
 		"the header is left as it is, because its value has a substitution that APISIX knows nothing of, or its name is none that HTTP allows")
 	MirrorBuffered = entry(ir.Approximated, "MirrorBuffered", "VirtualService", "spec.http[].{mirror.**,mirrors[].destination.**}",
@@ -68,7 +72,7 @@ var virtualService = Object{
 	Note: "Objects bind to the proxies, hosts and rules that they bind to on Envoy, delegates and precedence included. Fields that " +
 		"Envoy ignores beside others (such as `timeout` beside `redirect`) are ignored here too.",
 	Rows: []Row{
-		exact("spec.hosts[]", ""),
+		exact("spec.hosts[]", "a dot at the end of the Host header counts for nothing; on Envoy it does unless the rest is the full name of a service"),
 		told(DomainNotCarried),
 		exact("spec.gateways[]", "an object without `mesh` among them is not for sidecars, as on Envoy"),
 		exact("spec.http[].name", "is the name of APISIX's route, unless it has more than 256 bytes"),
@@ -87,8 +91,7 @@ var virtualService = Object{
 		exact("spec.http[].match[].sourceLabels.*", ""),
 		exact("spec.http[].match[].gateways[]", ""),
 		exact("spec.http[].match[].queryParams.*.{exact,prefix,regex}", ""),
-		untold(ir.Approximated, "spec.http[].match[].queryParams.*.{exact,prefix,regex}",
-			"values are compared after percent-decoding; Envoy compares them as they were sent"),
+		told(QueryDecoded),
 		exact("spec.http[].match[].ignoreUriCase", ""),
 		exact("spec.http[].match[].withoutHeaders.*.{exact,prefix,regex}", ""),
 		exact("spec.http[].match[].sourceNamespace", ""),
@@ -108,6 +111,7 @@ var virtualService = Object{
 		exact("spec.http[].directResponse.body.{string,bytes}", ""),
 		exact("spec.http[].delegate.{name,namespace}", ""),
 		exact("spec.http[].rewrite.{uri,authority}", ""),
+		told(RewriteWithoutSlash),
 		exact("spec.http[].rewrite.uriRegexRewrite.{match,rewrite}", ""),
 		told(RewriteRegexRefused),
 

@@ -64,20 +64,17 @@ func (r *routeBuilder) weightedDestinations(route *ir.Route, list []*networking.
 	}
 }
 
-// cluster names the cluster of one destination (GetDestinationCluster), and says with unknown when there is none.
+// cluster names the cluster of one destination (GetDestinationCluster), and says with unknown when there is none. Like Istio it
+// looks for the service among those of the port at hand: without a port of its own, a destination has that one.
 func (r *routeBuilder) cluster(d *networking.Destination, at ir.Source, unknown *fidelity.Entry) string {
 	key := clusterKey{host: host.Name(d.GetHost()), port: r.port, subset: d.GetSubset()}
 	if n := d.GetPort().GetNumber(); n != 0 {
 		key.port = int(n)
 	}
-	svc := r.service(key.host)
-	if svc != nil && svc.Attributes.K8sAttributes.ExternalName != "" {
+	if svc := r.registry[key.host]; svc != nil && svc.Attributes.K8sAttributes.ExternalName != "" {
 		key.host = host.Name(svc.Attributes.K8sAttributes.ExternalName)
-		svc = r.service(key.host)
 	}
-	if d.GetPort() == nil && svc != nil && len(svc.Ports) == 1 {
-		key.port = svc.Ports[0].Port
-	}
+	svc := r.service(key.host)
 	switch {
 	case svc == nil:
 		r.diagnose(unknown, at, "no service %q is visible to the proxy", key.host)

@@ -94,7 +94,8 @@ func (d *domains) ofName(out []string, name string) []string {
 	out = d.claim(out, name)
 	for _, alt := range core.GenerateAltVirtualHosts(name, 0, d.proxy.DNSDomain) {
 		// nginx takes the dot of an absolute name away before it matches.
-		if strings.HasSuffix(alt, ".") || d.seen[alt]&service != 0 {
+		// The short form of a wildcard may be "*", which would take every host.
+		if strings.HasSuffix(alt, ".") || alt == "*" || d.seen[alt]&service != 0 {
 			continue
 		}
 		out = d.claim(out, alt)

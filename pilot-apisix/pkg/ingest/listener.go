@@ -55,6 +55,10 @@ func (b *builder) listeners() []listener {
 			}
 			continue
 		}
+		if len(e.Services()) == 0 {
+			// It opens nothing, as on Envoy.
+			continue
+		}
 		p := protocol.Parse(e.IstioListener.Port.Protocol)
 		if e.IstioListener.CaptureMode == networking.CaptureMode_NONE {
 			b.diagnose(fidelity.ListenerNotOpened.At(sidecar.At("spec.egress"), "port %d", e.IstioListener.Port.Number))
@@ -82,6 +86,10 @@ func (b *builder) listeners() []listener {
 
 // servicePorts adds the HTTP ports of svc and tells of the others. Envoy does not route UDP either.
 func (b *builder) servicePorts(svc *model.Service, add func(int)) {
+	if svc.Resolution == model.Alias {
+		// The service that it is another name for has the ports.
+		return
+	}
 	for _, p := range svc.Ports {
 		switch {
 		case p.Protocol == protocol.UDP:

@@ -19,8 +19,10 @@ import (
 	"strconv"
 
 	networking "istio.io/api/networking/v1alpha3"
+	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pkg/config"
 	"istio.io/istio/pkg/config/constants"
+	"istio.io/istio/pkg/config/host"
 	"istio.io/istio/pkg/config/labels"
 
 	"github.com/apisix-mesh/pilot-apisix/pkg/fidelity"
@@ -34,6 +36,8 @@ type routeBuilder struct {
 	spec   *networking.VirtualService
 	port   int
 	source ir.Source
+	// registry has the services of the port, by their names in lower case.
+	registry map[host.Name]*model.Service
 
 	routes      []ir.Route
 	diagnostics []ir.Diagnostic

@@ -153,7 +153,9 @@ func (b *builder) virtualServiceGroup(vs *config.Config, registry map[host.Name]
 	if len(http) == 0 && port != 80 {
 		return hostGroup{}, false
 	}
-	r := routeBuilder{builder: b, vs: vs, spec: vs.Spec.(*networking.VirtualService), port: port, source: virtualServiceSource(vs)}
+	r := routeBuilder{
+		builder: b, vs: vs, spec: vs.Spec.(*networking.VirtualService), port: port, source: virtualServiceSource(vs), registry: registry,
+	}
 	r.build()
 	if len(r.routes) == 0 {
 		// No rule is for this proxy: its services keep their default routes.

@@ -15,6 +15,7 @@
 package translate
 
 import (
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -42,7 +43,7 @@ func (t *translator) match(m *ir.Match, src ir.Source) bool {
 		t.value(varAuthority, m.Authority, src.At("authority")) &&
 		t.named(m.Headers, headerVar, src, "headers") &&
 		t.without(m.WithoutHeaders, src) &&
-		t.named(m.QueryParams, queryVar, src, "queryParams")
+		t.query(m.QueryParams, src)
 }
 
 func (t *translator) path(m *ir.Match, src ir.Source) bool {
@@ -65,6 +66,22 @@ func (t *translator) named(list []ir.NamedMatch, variable func(string) string, s
 		}
 	}
 	return true
+}
+
+// query appends the conditions on parameters, which APISIX decodes: where that can make a difference it is told of.
+func (t *translator) query(list []ir.NamedMatch, src ir.Source) bool {
+	for i := range list {
+		m := &list[i]
+		if m.Kind == ir.MatchRegex || m.Kind != ir.MatchPresent && !sameDecoded(m.Value) || !sameDecoded(m.Name) {
+			t.diagnose(fidelity.QueryDecoded, src.At("queryParams["+m.Name+"]"), "")
+		}
+	}
+	return t.named(list, queryVar, src, "queryParams")
+}
+
+// sameDecoded says that text has nothing that a query spells in another way.
+func sameDecoded(text string) bool {
+	return url.QueryEscape(text) == text
 }
 
 // without appends negated conditions. A missing header counts as an empty one: where an empty one would match, the header

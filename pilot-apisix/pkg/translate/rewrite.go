@@ -16,6 +16,7 @@ package translate
 
 import (
 	"net/http"
+	"regexp/syntax"
 	"strings"
 
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
@@ -36,13 +37,31 @@ func (t *translator) rewrite(r *ir.Route) (plugin apisix.Plugin, ok bool) {
 			t.diagnose(fidelity.RewriteRegexRefused, r.Source.At("rewrite.uriRegexRewrite.match"), "%q: %v", re.Pattern, err)
 			return respond(http.StatusNotImplemented), false
 		}
-		out.Regex = &apisix.RegexRewrite{Pattern: pcre, Substitution: substitution(re.Substitution)}
+		// RE2 replaces nothing when the substitution names a group that there is not.
+		if text, highest := substitution(re.Substitution); highest <= groups(re.Pattern) {
+			out.Regex = &apisix.RegexRewrite{Pattern: pcre, Substitution: text}
+		}
+	}
+	if p := r.Rewrite.Prefix; p != nil && !strings.HasPrefix(p.Replacement, "/") {
+		t.diagnose(fidelity.RewriteWithoutSlash, r.Source.At("rewrite.uri"), "%q", p.Replacement)
+	}
+	if *out == (apisix.MeshRewrite{}) {
+		return nil, true
 	}
 	return out, true
 }
 
-// substitution turns RE2's "\1" into "${1}" as ngx.re has it.
-func substitution(re2 string) string {
+// groups is the number of an RE2 expression's groups.
+func groups(re2 string) int {
+	re, err := syntax.Parse(re2, syntax.Perl)
+	if err != nil {
+		return 0
+	}
+	return re.MaxCap()
+}
+
+// substitution turns RE2's "\1" into "${1}" as ngx.re has it, and gives the highest group that is named.
+func substitution(re2 string) (text string, highest int) {
 	var b strings.Builder
 	for i := 0; i < len(re2); i++ {
 		switch c := re2[i]; {
@@ -52,6 +71,7 @@ func substitution(re2 string) string {
 			i++
 			if d := re2[i]; d >= '0' && d <= '9' {
 				b.WriteString("${" + string(d) + "}")
+				highest = max(highest, int(d-'0'))
 			} else {
 				b.WriteByte(d)
 			}
@@ -59,5 +79,5 @@ func substitution(re2 string) string {
 			b.WriteByte(c)
 		}
 	}
-	return b.String()
+	return b.String(), highest
 }
