@@ -19,12 +19,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/user"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/lua"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/apisixconf"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/translate"
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
@@ -58,6 +60,15 @@ func start(t *testing.T) *mesh {
 	gateway := httptest.NewServer(etcdapi.Handler(store, etcdapi.HandlerOptions{}))
 	t.Cleanup(gateway.Close)
 
+	// The test's own directory belongs to whom nginx's workers may not be.
+	plugins, err := os.MkdirTemp("", "lua")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(plugins) })
+	if err := lua.Write(plugins); err != nil {
+		t.Fatal(err)
+	}
 	port := freePort(t)
 	me, err := user.Current()
 	if err != nil {
@@ -69,6 +80,8 @@ func start(t *testing.T) *mesh {
 		Plugins: translate.Plugins(),
 		Workers: 2,
 		User:    me.Username,
+		// What the translator makes takes the mesh's own plugins.
+		ExtraLuaPath: lua.Path(plugins),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -22,12 +22,18 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/lua"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/apisixconf"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/translate"
 )
 
 // startAPISIX runs one on the sidecar's outbound port, with the configuration that the agent serves.
 func (s *sidecar) startAPISIX(ctx context.Context) error {
+	// The mesh's plugins, beside the APISIX that loads them.
+	plugins := filepath.Join(s.d.dir, s.workload.name, "lua")
+	if err := lua.Write(plugins); err != nil {
+		return err
+	}
 	me, err := user.Current()
 	if err != nil {
 		return err
@@ -40,7 +46,8 @@ func (s *sidecar) startAPISIX(ctx context.Context) error {
 		// root's workers would be nobody, who may not read the files of the demonstration.
 		User: me.Username,
 		// Its own directory is gone when somebody wants to know what went wrong.
-		ErrorLog: filepath.Join(s.d.logs, "apisix-"+s.workload.name+"-error.log"),
+		ErrorLog:     filepath.Join(s.d.logs, "apisix-"+s.workload.name+"-error.log"),
+		ExtraLuaPath: lua.Path(plugins),
 	})
 	if err != nil {
 		return err
