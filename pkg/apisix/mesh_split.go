@@ -27,6 +27,8 @@ type SplitDestination struct {
 	// Authority replaces the host; empty leaves it.
 	Authority         string
 	Request, Response HeaderOperations
+	// OriginalDst, when it is set, comes before the upstream.
+	OriginalDst *MeshOriginalDst
 }
 
 // PluginName implements Plugin.
@@ -42,6 +44,10 @@ func (s *MeshSplit) AppendJSON(b []byte) []byte {
 		}
 		o := beginObject(b)
 		o.string("authority", d.Authority)
+		if d.OriginalDst != nil {
+			o.key("original_dst")
+			o.b = d.OriginalDst.AppendJSON(o.b)
+		}
 		o.operations("request", &d.Request)
 		o.operations("response", &d.Response)
 		o.string("upstream_id", d.UpstreamID)

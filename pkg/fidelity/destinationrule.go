@@ -20,8 +20,6 @@ import "github.com/apisix-mesh/pilot-apisix/pkg/ir"
 var (
 	LBRandom = entry(ir.Approximated, "LBRandom", "DestinationRule", "spec.trafficPolicy.loadBalancer.simple=RANDOM",
 		"RANDOM becomes round robin")
-	LBPassthroughRefused = entry(ir.Refused, "LBPassthroughRefused", "DestinationRule", "spec.trafficPolicy.loadBalancer.simple=PASSTHROUGH",
-		"requests are answered with 503, because PASSTHROUGH needs the original destination")
 	HashCookieNotGenerated = entry(ir.Approximated, "HashCookieNotGenerated", "DestinationRule",
 		"spec.trafficPolicy.loadBalancer.consistentHash.httpCookie.**",
 		"a cookie that the client sends is hashed, but none is generated for clients without one")
@@ -62,7 +60,7 @@ var destinationRule = Object{
 		exact("spec.trafficPolicy.loadBalancer.simple={UNSPECIFIED,LEAST_CONN,LEAST_REQUEST}",
 			"active requests are counted in each worker process, and the endpoint with the fewest gets the next one; Envoy takes the better of two"),
 		told(LBRandom),
-		told(LBPassthroughRefused),
+		exact("spec.trafficPolicy.loadBalancer.simple=PASSTHROUGH", ""),
 		exact("spec.trafficPolicy.loadBalancer.simple=ROUND_ROBIN", ""),
 		exact("spec.trafficPolicy.loadBalancer.consistentHash.{httpHeaderName,useSourceIp,httpQueryParameterName}", ""),
 		told(HashWithoutKey),

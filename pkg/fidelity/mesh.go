@@ -30,6 +30,8 @@ var (
 		"endpoints are spoken to in HTTP/1.1 unless their port is HTTP2 or GRPC")
 	MeshPathNormalization = entry(ir.Approximated, "MeshPathNormalization", "MeshConfig", "pathNormalization.normalization=*",
 		"paths are always compared as nginx normalises them")
+	AllowAnyDynamicDNS = entry(ir.Approximated, "AllowAnyDynamicDNS", "MeshConfig", "outboundTrafficPolicy.mode=ALLOW_ANY_DYNAMIC_DNS",
+		"requests go to the address that the client connected to; Envoy resolves the host anew")
 	EnvoyFilterNotCarried = entry(ir.NotCarried, "EnvoyFilterNotCarried", "EnvoyFilter", "spec.configPatches[].**",
 		"patches of Envoy's configuration have no meaning for APISIX")
 )
@@ -40,8 +42,8 @@ var meshConfig = Object{
 	Rows: []Row{
 		exact("connectTimeout", ""),
 		told(MeshTCPKeepalive),
-		exact("outboundTrafficPolicy.mode=REGISTRY_ONLY", ""),
-		toldAt("outboundTrafficPolicy.mode={ALLOW_ANY,ALLOW_ANY_DYNAMIC_DNS}", PassthroughNotCarried),
+		exact("outboundTrafficPolicy.mode={REGISTRY_ONLY,ALLOW_ANY}", ""),
+		told(AllowAnyDynamicDNS),
 		told(AutoMTLS),
 		exact("{defaultServiceExportTo[],defaultVirtualServiceExportTo[],defaultDestinationRuleExportTo[],rootNamespace}", ""),
 		told(MeshLocalityLB),

@@ -18,8 +18,6 @@ import "github.com/apisix-mesh/pilot-apisix/pkg/ir"
 
 // The entries for services, however they were declared.
 var (
-	HeadlessRefused = entry(ir.Refused, "HeadlessRefused", "Service", "spec.clusterIP=None",
-		"requests are answered with 503, because the service needs the original destination")
 	DynamicDNSRefused = entry(ir.Refused, "DynamicDNSRefused", "ServiceEntry", "spec.resolution=DYNAMIC_DNS",
 		"requests are answered with 503")
 	SniffedPort = entry(ir.Approximated, "SniffedPort", "Service", "spec.ports[].appProtocol",
@@ -45,7 +43,7 @@ var service = Object{
 		told(SniffedPort),
 		told(TCPServiceNotCarried),
 		exact("spec.{type,clusterIPs[],externalName,selector.*,publishNotReadyAddresses}", ""),
-		told(HeadlessRefused),
+		exact("spec.clusterIP=None", "requests of a connection that was not captured are shared among the endpoints"),
 		exact("spec.internalTrafficPolicy", ""),
 		told(TrafficDistribution),
 		exact("metadata.annotations[networking.istio.io/exportTo]", ""),
@@ -66,7 +64,7 @@ var serviceEntry = Object{
 		toldAt("spec.ports[].protocol", TCPServiceNotCarried),
 		exact("spec.location=MESH_EXTERNAL", ""),
 		toldAt("spec.location=MESH_INTERNAL", AutoMTLS),
-		toldAt("spec.resolution=NONE", HeadlessRefused),
+		exact("spec.resolution=NONE", ""),
 		exact("spec.resolution=STATIC", ""),
 		told(DNSOneAddress),
 		told(DynamicDNSRefused),

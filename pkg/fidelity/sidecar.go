@@ -18,8 +18,6 @@ import "github.com/apisix-mesh/pilot-apisix/pkg/ir"
 
 // The entries for Sidecar.
 var (
-	PassthroughNotCarried = entry(ir.NotCarried, "PassthroughNotCarried", "Sidecar", "spec.outboundTrafficPolicy.mode=ALLOW_ANY",
-		"requests to hosts outside the mesh are answered with 404")
 	HTTPProxyListener = entry(ir.NotCarried, "HTTPProxyListener", "Sidecar", "spec.egress[].port.protocol=HTTP_PROXY",
 		"the listener is not opened")
 	UnixListener = entry(ir.NotCarried, "UnixListener", "Sidecar", "spec.egress[].bind",
@@ -50,8 +48,8 @@ var sidecar = Object{
 		told(ListenerNotOpened),
 		exact("spec.egress[].hosts[]", ""),
 		toldAt("spec.inboundConnectionPool.**", InboundNotServed),
-		exact("spec.outboundTrafficPolicy.mode=REGISTRY_ONLY", ""),
-		told(PassthroughNotCarried),
-		toldAt("spec.outboundTrafficPolicy.egressProxy.**", PassthroughNotCarried),
+		exact("spec.outboundTrafficPolicy.mode={REGISTRY_ONLY,ALLOW_ANY}",
+			"requests to hosts outside of the mesh go where they were captured on their way to; those that were not captured are answered with 503"),
+		exact("spec.outboundTrafficPolicy.egressProxy.{host,subset,port.number}", ""),
 	},
 }

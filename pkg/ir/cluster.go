@@ -18,13 +18,17 @@ import "time"
 
 // Cluster is a set of endpoints that serve one port of one service, or a subset of them.
 type Cluster struct {
-	// Name is Istio's: "outbound|<port>|<subset>|<host>".
-	Name         string
+	// Name is Istio's: "outbound|<port>|<subset>|<host>", or "PassthroughCluster".
+	Name string
+	// Host is empty for PassthroughCluster.
 	Host, Subset string
 	Port         int
 	// HTTP2 says that the endpoints speak HTTP/2 without TLS, gRPC included.
 	HTTP2 bool
 	LB    LoadBalancer
+	// OriginalDst says that a request goes to where the client's connection was captured on its way; the endpoints are for
+	// those that were not captured.
+	OriginalDst bool
 	// ConnectTimeout limits the establishing of a connection.
 	ConnectTimeout time.Duration
 	// MutualTLS says that Envoy would speak mutual TLS with some of the endpoints, because they have a sidecar.

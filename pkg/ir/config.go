@@ -23,9 +23,8 @@ type Config struct {
 	VirtualHosts []*VirtualHost
 	// Clusters are sorted by name; every destination of a route is among them.
 	Clusters []*Cluster
-	// BlackHole says that requests which no virtual host takes are refused with 502 (REGISTRY_ONLY). Otherwise what
-	// happens to them is not this configuration's business.
-	BlackHole bool
+	// CatchAll says what happens to requests which no virtual host takes; it has no match.
+	CatchAll *Route
 	// Diagnostics are those of the configuration as a whole; virtual hosts and clusters have their own.
 	Diagnostics []Diagnostic
 	// Inputs is what the builder of the configuration compares to see whether it is still true. It means nothing to

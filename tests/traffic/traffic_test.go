@@ -156,7 +156,7 @@ func testMatch(m *mesh) {
 
 // testHosts has an exact host, two wildcards that cover it, another port, and a host for everything else.
 func testHosts(m *mesh) {
-	cfg := &ir.Config{BlackHole: true}
+	cfg := &ir.Config{CatchAll: &ir.Route{Name: "block_all", DirectResponse: &ir.DirectResponse{Status: http.StatusBadGateway}}}
 	add := func(port int, name string, match ir.Match, domains ...string) {
 		c := cluster(name, "", backend(m.t, name))
 		cfg.Clusters = append(cfg.Clusters, c)

@@ -19,8 +19,8 @@ local has_cjson, cjson = pcall(require, "cjson")
 
 local file = "../../pkg/apisix/schema/mesh.json"
 local plugins = {
-    "mesh-cors", "mesh-direct-response", "mesh-fault", "mesh-headers", "mesh-mirror", "mesh-redirect", "mesh-retry",
-    "mesh-rewrite", "mesh-split",
+    "mesh-cors", "mesh-direct-response", "mesh-fault", "mesh-headers", "mesh-mirror", "mesh-original-dst", "mesh-redirect",
+    "mesh-retry", "mesh-rewrite", "mesh-split",
 }
 
 -- What the plugins need of APISIX and nginx to be loaded, and nothing that they do.

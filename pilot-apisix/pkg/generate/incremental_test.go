@@ -72,7 +72,8 @@ func TestIncremental(t *testing.T) {
 
 	push := s.PushContext()
 	first := generated(push, nil)
-	assert.Equal(t, len(first.Resources), 4)
+	// Two routes and upstreams, and those for what is outside of the mesh.
+	assert.Equal(t, len(first.Resources), 6)
 	assert.Equal(t, generated(push, first) == first, true)
 
 	s.Env().EndpointIndex.UpdateServiceEndpoints(shard, "b.example", "default", []*model.IstioEndpoint{endpoint("1.1.1.3")}, false)

@@ -37,7 +37,13 @@ type clusterKey struct {
 	subset string
 }
 
+// passthrough is the cluster of everything outside of the mesh.
+var passthrough clusterKey
+
 func (k clusterKey) name() string {
+	if k == passthrough {
+		return util.PassthroughCluster
+	}
 	return model.BuildSubsetKey(model.TrafficDirectionOutbound, k.subset, k.host, k.port)
 }
 
@@ -150,6 +156,7 @@ func buildCluster(in Input, c *clusterInputs) *ir.Cluster {
 		ConnectTimeout: connectTimeout(c.mesh),
 	}}
 	if c.service == nil {
+		b.cluster.OriginalDst = c.key == passthrough
 		return b.cluster
 	}
 	b.cluster.Sources = []ir.Source{serviceSource(c.service)}

@@ -18,7 +18,6 @@ import (
 	"slices"
 	"weak"
 
-	networking "istio.io/api/networking/v1alpha3"
 	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pkg/config/host"
 
@@ -123,11 +122,7 @@ func (b *builder) build() {
 // traffic adds what concerns the proxy as a whole.
 func (b *builder) traffic() {
 	sidecar := ir.Source{Kind: "Sidecar", Namespace: b.scope.Namespace, Name: b.scope.Name}
-	if b.scope.OutboundTrafficPolicy.GetMode() == networking.OutboundTrafficPolicy_REGISTRY_ONLY {
-		b.config.BlackHole = true
-	} else {
-		b.diagnose(fidelity.PassthroughNotCarried.At(sidecar, ""))
-	}
+	b.config.CatchAll = b.catchAll(sidecar.At("spec.outboundTrafficPolicy"))
 	b.diagnose(fidelity.InboundNotServed.At(sidecar, ""))
 	b.rawRoutes()
 	b.meshConfig()

@@ -78,7 +78,7 @@ func (b *clusterBuilder) endpoints(port *model.Port, subset labels.Instance) {
 	svc := b.inputs.service
 	switch svc.Resolution {
 	case model.Passthrough:
-		b.diagnose(fidelity.HeadlessRefused, serviceSource(svc), "")
+		b.cluster.OriginalDst = true
 	case model.DynamicDNS:
 		b.diagnose(fidelity.DynamicDNSRefused, serviceSource(svc), "")
 	}

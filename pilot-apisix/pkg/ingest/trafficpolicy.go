@@ -78,7 +78,7 @@ func (b *clusterBuilder) loadBalancer(lb *networking.LoadBalancerSettings, src i
 		out.Policy = ir.Random
 		b.diagnose(fidelity.LBRandom, src.At("simple"), "")
 	case networking.LoadBalancerSettings_PASSTHROUGH:
-		b.diagnose(fidelity.LBPassthroughRefused, src.At("simple"), "")
+		b.cluster.OriginalDst = true
 	default:
 		out.Policy = ir.LeastRequest
 	}

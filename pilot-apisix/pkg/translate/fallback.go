@@ -22,8 +22,12 @@ import (
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
 )
 
-// fallbackPriority is below that of every route: a virtual host with one route leaves it at APISIX's default, 0.
-const fallbackPriority = -1
+const (
+	// fallbackPriority is below that of every route: a virtual host with one route leaves it at APISIX's default, 0.
+	fallbackPriority = -1
+	// catchAllPriority is below that: a virtual host for every host has a fallback of its own.
+	catchAllPriority = -2
+)
 
 // notFound answers what no route of a virtual host takes. Envoy commits itself to one virtual host; APISIX would go on to
 // wildcard hosts and to routes without a host.
@@ -39,15 +43,12 @@ func (t *translator) notFound(h *ir.VirtualHost, hosts []string, onPort apisix.E
 	}, h.Source)
 }
 
-// blackHole refuses what no virtual host takes, with Envoy's status for REGISTRY_ONLY.
-func (t *translator) blackHole() {
-	t.add(&apisix.Route{
-		ID:       "block_all",
-		Name:     "block_all",
-		URI:      "/*",
-		Priority: fallbackPriority,
-		Plugins:  []apisix.Plugin{respond(http.StatusBadGateway)},
-	}, ir.Source{Kind: "Sidecar", Name: "outboundTrafficPolicy"})
+// catchAll takes what no virtual host does.
+func (t *translator) catchAll() {
+	r := t.cfg.CatchAll
+	route := apisix.Route{ID: r.Name, Name: r.Name, URI: "/*", Priority: catchAllPriority}
+	t.action(&route, r)
+	t.add(&route, r.Source)
 }
 
 // respond answers every request with status and no body.

@@ -33,8 +33,8 @@ func (t *translator) routes() {
 	for _, h := range t.cfg.VirtualHosts {
 		t.virtualHost(h)
 	}
-	if t.cfg.BlackHole {
-		t.blackHole()
+	if t.cfg.CatchAll != nil {
+		t.catchAll()
 	}
 }
 

@@ -27,9 +27,12 @@ import (
 func (t *translator) destinations(route *apisix.Route, r *ir.Route) apisix.Plugin {
 	list := r.Destinations
 	route.UpstreamID = t.upstreamOf(list[0].Cluster).ID
-	plain := !slices.ContainsFunc(list, func(d ir.Destination) bool { return !d.Plain() })
+	plain := !slices.ContainsFunc(list, func(d ir.Destination) bool { return !d.Plain() || len(list) > 1 && t.cluster(d.Cluster).OriginalDst })
 	switch {
 	case plain && len(list) == 1:
+		if o := originalDst(t.cluster(list[0].Cluster)); o != nil {
+			return o
+		}
 		return nil
 	case !plain || len(list) > apisix.MaxWeightedUpstreams:
 		return t.meshSplit(r)
@@ -50,10 +53,23 @@ func (t *translator) meshSplit(r *ir.Route) apisix.Plugin {
 		d := &r.Destinations[i]
 		split.Destinations = append(split.Destinations, apisix.SplitDestination{
 			UpstreamID: t.upstreamOf(d.Cluster).ID, Weight: int(d.Weight), Authority: d.Authority,
-			Request: t.operations(&d.Headers.Request, r.Source), Response: t.operations(&d.Headers.Response, r.Source),
+			OriginalDst: originalDst(t.cluster(d.Cluster)),
+			Request:     t.operations(&d.Headers.Request, r.Source), Response: t.operations(&d.Headers.Response, r.Source),
 		})
 	}
 	return split
+}
+
+// originalDst is for clusters that mean the original destination, else nil.
+func originalDst(c *ir.Cluster) *apisix.MeshOriginalDst {
+	if !c.OriginalDst {
+		return nil
+	}
+	return &apisix.MeshOriginalDst{Scheme: scheme(c), ConnectTimeout: seconds(c.ConnectTimeout)}
+}
+
+func (t *translator) cluster(name string) *ir.Cluster {
+	return t.cfg.Clusters[t.clusterOf(name)]
 }
 
 // upstreamOf is the resource of a cluster; every destination and every mirror has one.

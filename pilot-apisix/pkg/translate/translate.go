@@ -45,7 +45,7 @@ func Translate(cfg *ir.Config, prev *Output) *Output {
 // sameVirtualHosts says that two configurations share their virtual hosts, as they do when only endpoints of one push
 // context changed.
 func sameVirtualHosts(a, b *ir.Config) bool {
-	return a.BlackHole == b.BlackHole && len(a.VirtualHosts) == len(b.VirtualHosts) && len(a.VirtualHosts) > 0 &&
+	return a.CatchAll == b.CatchAll && len(a.VirtualHosts) == len(b.VirtualHosts) && len(a.VirtualHosts) > 0 &&
 		&a.VirtualHosts[0] == &b.VirtualHosts[0]
 }
 

@@ -31,6 +31,9 @@ const noTimeout = 24 * 60 * 60
 
 // upstreamID is the id of a cluster's upstream.
 func upstreamID(c *ir.Cluster) string {
+	if c.Host == "" {
+		return apisix.ID(c.Name)
+	}
 	return apisix.ID("outbound", strconv.Itoa(c.Port), c.Subset, c.Host)
 }
 
@@ -41,9 +44,7 @@ func (t *translator) upstream(c *ir.Cluster) *Resource {
 		Retries: connectRetries,
 		Timeout: apisix.Timeout{Connect: seconds(c.ConnectTimeout), Send: noTimeout, Read: noTimeout},
 	}
-	if c.HTTP2 {
-		u.Scheme = apisix.SchemeGRPC
-	}
+	u.Scheme = scheme(c)
 	loadBalancer(&u, c.LB)
 	u.Nodes = make([]apisix.Node, 0, len(c.Endpoints))
 	for _, e := range c.Endpoints {
@@ -52,6 +53,14 @@ func (t *translator) upstream(c *ir.Cluster) *Resource {
 		}
 	}
 	return t.resource(apisix.Upstreams, u.ID, &u, c.Sources)
+}
+
+// scheme is what a cluster's endpoints speak; empty for HTTP.
+func scheme(c *ir.Cluster) string {
+	if c.HTTP2 {
+		return apisix.SchemeGRPC
+	}
+	return ""
 }
 
 // seconds is d as APISIX counts it, at least a millisecond: zero is no timeout there.

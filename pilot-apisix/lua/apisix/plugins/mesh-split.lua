@@ -19,6 +19,7 @@ local core = require("apisix.core")
 local headers = require("apisix.mesh.headers")
 local memo = require("apisix.mesh.memo")
 local target = require("apisix.mesh.target")
+local original_dst = require("apisix.plugins.mesh-original-dst")
 local id_schema = require("apisix.schema_def").id_schema
 local roundrobin = require("resty.roundrobin")
 local ipairs = ipairs
@@ -35,6 +36,7 @@ local schema = {
                     upstream_id = id_schema,
                     weight = {type = "integer", minimum = 0},
                     authority = {type = "string", minLength = 1},
+                    original_dst = original_dst.schema,
                     request = headers.schema,
                     response = headers.schema,
                 },
@@ -78,6 +80,7 @@ local plan_of = memo.new(function(conf)
         destinations[i] = {
             upstream_id = d.upstream_id,
             authority = d.authority,
+            original_dst = d.original_dst,
             request = headers.plan(d.request),
             response = headers.plan(d.response),
         }
@@ -104,6 +107,9 @@ function _M.access(conf, ctx)
     end
     if destination.request then
         headers.apply(destination.request, target.request, ctx, ctx.var)
+    end
+    if destination.original_dst then
+        return original_dst.access(destination.original_dst, ctx)
     end
 end
 

@@ -27,13 +27,16 @@ const header = `# Written by pilot-agent for this sidecar; the next start writes
 `
 
 // httpSnippet defines the variable. nginx evaluates a map when somebody asks for it.
-const httpSnippet = `# The port that a request was sent to: as captured, else as the Host header has it, else 80.
+const httpSnippet = `# The port that a request was sent to: as captured, else as the Host header has it, else 80. Where the kernel follows
+# connections, one that was made to this listener itself has it for its original destination.
 map $http_host $host_header_port {
     "~:(?<host_port>\d+)$" $host_port;
     default 80;
 }
-map $connection_original_dst $` + apisix.VarOriginalDstPort + ` {
-    "~:(?<dst_port>\d+)$" $dst_port;
+map "$connection_original_dst $server_addr:$server_port" $` + apisix.VarOriginalDstPort + ` {
+    "~^(?<own>\S+) \k<own>$" $host_header_port;
+    "~^\[(?<own6>\S+)\](?<own6_port>:\d+) \k<own6>\k<own6_port>$" $host_header_port;
+    "~:(?<dst_port>\d+) " $dst_port;
     default $host_header_port;
 }
 `

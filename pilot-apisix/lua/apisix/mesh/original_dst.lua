@@ -1,0 +1,43 @@
+-- Copyright The pilot-apisix Authors
+--
+-- Licensed under the Apache License, Version 2.0 (the "License");
+-- you may not use this file except in compliance with the License.
+-- You may obtain a copy of the License at
+--
+--     http://www.apache.org/licenses/LICENSE-2.0
+--
+-- Unless required by applicable law or agreed to in writing, software
+-- distributed under the License is distributed on an "AS IS" BASIS,
+-- WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+-- See the License for the specific language governing permissions and
+-- limitations under the License.
+
+-- What the client meant to reach before its connection was captured, as Envoy's ORIGINAL_DST clusters have it.
+
+local match = string.match
+local tonumber = tonumber
+
+local _M = {}
+
+-- parse takes "10.0.0.1:80" or "[::1]:80" apart.
+function _M.parse(address)
+    if not address then
+        return nil
+    end
+    local host, port = match(address, "^(.+):(%d+)$")
+    port = tonumber(port)
+    if not port or port < 1 or port > 65535 then
+        return nil
+    end
+    return host, port
+end
+
+-- is_own says that a connection to host:port would come back to the listener it came from.
+function _M.is_own(host, port, server_host, server_port)
+    if port ~= tonumber(server_port) then
+        return false
+    end
+    return host == server_host or host == "[" .. (server_host or "") .. "]"
+end
+
+return _M
