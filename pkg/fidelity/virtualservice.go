@@ -36,6 +36,9 @@ var (
 		"requests that match the rule are answered with 501, because PCRE cannot give the expression the meaning it has in RE2")
 	RewriteWithoutSlash = entry(ir.Approximated, "RewriteWithoutSlash", "VirtualService", "spec.http[].rewrite.uri",
 		"a path that would begin without a slash is sent with one; Envoy sends a request line that HTTP does not allow")
+	HeaderUnderscore = entry(ir.Approximated, "HeaderUnderscore", "VirtualService",
+		"spec.http[].match[].{headers,withoutHeaders}.*.{exact,prefix,regex}",
+		"a header whose name has `-` in the place of `_` meets the condition too")
 	QueryDecoded = entry(ir.Approximated, "QueryDecoded", "VirtualService", "spec.http[].match[].queryParams.*.{exact,prefix,regex}",
 		"the parameter is compared after percent-decoding, with plus as space; Envoy compares it as it was sent")
 	HeaderNotCarried = entry(ir.NotCarried, "HeaderNotCarried", "VirtualService", "spec.http[].headers.{request,response}.{set,add}.*",
@@ -70,7 +73,8 @@ var (
 var virtualService = Object{
 	API: "VirtualService",
 	Note: "Objects bind to the proxies, hosts and rules that they bind to on Envoy, delegates and precedence included. Fields that " +
-		"Envoy ignores beside others (such as `timeout` beside `redirect`) are ignored here too.",
+		"Envoy ignores beside others (such as `timeout` beside `redirect`) are ignored here too. Where the proxy itself answers a gRPC " +
+		"request with an HTTP status, the client makes of it the same gRPC status that Envoy would have sent.",
 	Rows: []Row{
 		exact("spec.hosts[]", "a dot at the end of the Host header counts for nothing; on Envoy it does unless the rest is the full name of a service"),
 		told(DomainNotCarried),
@@ -86,7 +90,8 @@ var virtualService = Object{
 		exact("spec.http[].match[].headers.*.{exact,prefix,regex}", "a condition without a value asks for presence"),
 		told(JWTClaimMatchNotCarried),
 		untold(ir.Approximated, "spec.http[].match[].{headers,withoutHeaders}.*.{exact,prefix,regex}",
-			"`-` and `_` in a name are alike, and several headers of one name are joined by `, `, not by `,`"),
+			"several headers of one name are joined by `, `, not by `,`"),
+		told(HeaderUnderscore),
 		exact("spec.http[].match[].port", ""),
 		exact("spec.http[].match[].sourceLabels.*", ""),
 		exact("spec.http[].match[].gateways[]", ""),

@@ -49,6 +49,9 @@ func (b *builder) listeners() []listener {
 	}
 	sidecar := ir.Source{Kind: "Sidecar", Namespace: b.scope.Namespace, Name: b.scope.Name}
 	for _, e := range b.scope.EgressListeners {
+		if e.IstioListener.GetCaptureMode() == networking.CaptureMode_NONE {
+			b.diagnose(fidelity.ListenerNotOpened.At(sidecar.At("spec.egress"), ""))
+		}
 		if e.IstioListener == nil || e.IstioListener.Port == nil {
 			for _, svc := range e.Services() {
 				b.servicePorts(svc, add)
@@ -60,9 +63,6 @@ func (b *builder) listeners() []listener {
 			continue
 		}
 		p := protocol.Parse(e.IstioListener.Port.Protocol)
-		if e.IstioListener.CaptureMode == networking.CaptureMode_NONE {
-			b.diagnose(fidelity.ListenerNotOpened.At(sidecar.At("spec.egress"), "port %d", e.IstioListener.Port.Number))
-		}
 		if e.IstioListener.Bind != "" && e.IstioListener.Port.Number != 0 {
 			b.diagnose(fidelity.ListenerBind.At(sidecar.At("spec.egress"), "%s", e.IstioListener.Bind))
 		}

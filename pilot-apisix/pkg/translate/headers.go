@@ -29,19 +29,37 @@ func (t *translator) headers(r *ir.Route) apisix.Plugin {
 	if r.Headers.Empty() {
 		return nil
 	}
-	out := &apisix.MeshHeaders{Request: t.operations(&r.Headers.Request, r.Source), Response: t.operations(&r.Headers.Response, r.Source)}
+	out := &apisix.MeshHeaders{Request: t.requestHeaders(&r.Headers, r), Response: t.responseHeaders(&r.Headers, r)}
 	if out.Request.Empty() && out.Response.Empty() {
 		return nil
 	}
 	return out
 }
 
+func (t *translator) requestHeaders(h *ir.Headers, r *ir.Route) apisix.HeaderOperations {
+	return t.operations(&h.Request, r, requestVariable)
+}
+
+// responseHeaders see the request as it was forwarded.
+func (t *translator) responseHeaders(h *ir.Headers, r *ir.Route) apisix.HeaderOperations {
+	rewritten := r.Rewrite != nil && (r.Rewrite.Prefix != nil || r.Rewrite.Regex != nil)
+	return t.operations(&h.Response, r, func(p ir.ValuePart) string {
+		switch {
+		case p.Variable == ir.RequestPath && rewritten:
+			return "upstream_uri"
+		case p.Variable == ir.RequestAuthority:
+			return "upstream_host"
+		}
+		return requestVariable(p)
+	})
+}
+
 // operations leaves out what no header is called; such a name passes no validation of Istio's.
-func (t *translator) operations(o *ir.HeaderOperations, src ir.Source) apisix.HeaderOperations {
+func (t *translator) operations(o *ir.HeaderOperations, r *ir.Route, variable func(ir.ValuePart) string) apisix.HeaderOperations {
 	var out apisix.HeaderOperations
 	valid := func(name string) bool {
 		if !httpguts.ValidHeaderFieldName(name) {
-			t.diagnose(fidelity.HeaderNotCarried, src, "%q", name)
+			t.diagnose(fidelity.HeaderNotCarried, r.Source, "%q", name)
 			return false
 		}
 		return true
@@ -53,19 +71,19 @@ func (t *translator) operations(o *ir.HeaderOperations, src ir.Source) apisix.He
 	}
 	for _, v := range o.Values {
 		if valid(v.Name) {
-			out.Values = append(out.Values, apisix.HeaderValue{Name: v.Name, Value: valueParts(v.Value), Append: v.Append})
+			out.Values = append(out.Values, apisix.HeaderValue{Name: v.Name, Value: valueParts(v.Value, variable), Append: v.Append})
 		}
 	}
 	return out
 }
 
-func valueParts(parts []ir.ValuePart) []apisix.ValuePart {
+func valueParts(parts []ir.ValuePart, variable func(ir.ValuePart) string) []apisix.ValuePart {
 	out := make([]apisix.ValuePart, 0, len(parts))
 	for _, p := range parts {
 		if p.Variable == ir.NoVariable {
 			out = appendLiteral(out, p.Literal)
 		} else {
-			out = append(out, apisix.ValuePart{Var: nginxVariable(p)})
+			out = append(out, apisix.ValuePart{Var: variable(p)})
 		}
 	}
 	return out
@@ -80,8 +98,8 @@ func appendLiteral(out []apisix.ValuePart, text string) []apisix.ValuePart {
 	return append(out, apisix.ValuePart{Literal: text})
 }
 
-// nginxVariable is where nginx or APISIX has what p stands for.
-func nginxVariable(p ir.ValuePart) string {
+// requestVariable is where nginx or APISIX has what p stands for.
+func requestVariable(p ir.ValuePart) string {
 	switch p.Variable {
 	case ir.RequestHeader:
 		return headerVar(p.Name)

@@ -41,7 +41,7 @@ func (t *translator) match(m *ir.Match, src ir.Source) bool {
 		t.value(varMethod, m.Method, src.At("method")) &&
 		t.value(varScheme, m.Scheme, src.At("scheme")) &&
 		t.value(varAuthority, m.Authority, src.At("authority")) &&
-		t.named(m.Headers, headerVar, src, "headers") &&
+		t.headerMatches(m, src) &&
 		t.without(m.WithoutHeaders, src) &&
 		t.query(m.QueryParams, src)
 }
@@ -66,6 +66,18 @@ func (t *translator) named(list []ir.NamedMatch, variable func(string) string, s
 		}
 	}
 	return true
+}
+
+// headerMatches appends the conditions on headers. nginx knows one variable for names that differ in "-" and "_" only.
+func (t *translator) headerMatches(m *ir.Match, src ir.Source) bool {
+	for _, list := range [][]ir.NamedMatch{m.Headers, m.WithoutHeaders} {
+		for i := range list {
+			if strings.Contains(list[i].Name, "_") {
+				t.diagnose(fidelity.HeaderUnderscore, src.At("headers["+list[i].Name+"]"), "")
+			}
+		}
+	}
+	return t.named(m.Headers, headerVar, src, "headers")
 }
 
 // query appends the conditions on parameters, which APISIX decodes: where that can make a difference it is told of.

@@ -45,10 +45,19 @@ func (t *translator) rewrite(r *ir.Route) (plugin apisix.Plugin, ok bool) {
 	if p := r.Rewrite.Prefix; p != nil && !strings.HasPrefix(p.Replacement, "/") {
 		t.diagnose(fidelity.RewriteWithoutSlash, r.Source.At("rewrite.uri"), "%q", p.Replacement)
 	}
+	if re := out.Regex; re != nil && !strings.HasPrefix(re.Substitution, "/") && mayMatchSlash(re.Pattern) {
+		t.diagnose(fidelity.RewriteWithoutSlash, r.Source.At("rewrite.uriRegexRewrite.rewrite"), "%q", r.Rewrite.Regex.Substitution)
+	}
 	if *out == (apisix.MeshRewrite{}) {
 		return nil, true
 	}
 	return out, true
+}
+
+// mayMatchSlash says that an expression looks as if it could match the slash at the beginning of a path.
+func mayMatchSlash(pcre string) bool {
+	pcre = strings.TrimPrefix(strings.TrimPrefix(pcre, "^"), `\A`)
+	return pcre == "" || strings.ContainsRune("/(.[", rune(pcre[0]))
 }
 
 // groups is the number of an RE2 expression's groups.

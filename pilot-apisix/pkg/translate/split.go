@@ -54,7 +54,7 @@ func (t *translator) meshSplit(r *ir.Route) apisix.Plugin {
 		split.Destinations = append(split.Destinations, apisix.SplitDestination{
 			UpstreamID: t.upstreamOf(d.Cluster).ID, Weight: int(d.Weight), Authority: d.Authority,
 			OriginalDst: originalDst(t.cluster(d.Cluster)),
-			Request:     t.operations(&d.Headers.Request, r.Source), Response: t.operations(&d.Headers.Response, r.Source),
+			Request:     t.requestHeaders(&d.Headers, r), Response: t.responseHeaders(&d.Headers, r),
 		})
 	}
 	return split
