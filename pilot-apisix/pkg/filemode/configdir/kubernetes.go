@@ -24,6 +24,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"istio.io/istio/pkg/ptr"
 )
@@ -38,6 +39,10 @@ func (it *item) complete(value *unstructured.Unstructured, typed runtime.Object)
 		it.completeSecret(o)
 	case *discoveryv1.EndpointSlice:
 		it.completeEndpointSlice(o)
+	case *gatewayv1.HTTPRoute:
+		it.completeHTTPRoute(o)
+	case *gatewayv1.GRPCRoute:
+		it.completeGRPCRoute(o)
 	case *corev1.Namespace:
 		completeNamespace(value)
 		return
