@@ -22,7 +22,9 @@ type MeshSplit struct {
 
 // SplitDestination is a share of a MeshSplit; weights are relative to each other.
 type SplitDestination struct {
+	// UpstreamID is empty when Status is set, with which the requests are answered then.
 	UpstreamID string
+	Status     int
 	Weight     int
 	// Authority replaces the host; empty leaves it.
 	Authority         string
@@ -50,6 +52,9 @@ func (s *MeshSplit) AppendJSON(b []byte) []byte {
 		}
 		o.operations("request", &d.Request)
 		o.operations("response", &d.Response)
+		if d.Status != 0 {
+			o.int("status", d.Status)
+		}
 		o.string("upstream_id", d.UpstreamID)
 		o.int("weight", d.Weight)
 		b = o.end()

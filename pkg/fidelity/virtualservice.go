@@ -59,7 +59,7 @@ var (
 	JWTClaimMatchNotCarried = entry(ir.NotCarried, "JWTClaimMatchNotCarried", "VirtualService", "spec.http[].match[].headers[@request.auth.claims]",
 		"the rule never matches")
 	UnknownDestination = entry(ir.Refused, "UnknownDestination", "VirtualService", "spec.http[].route[].destination.{host,subset,port.number}",
-		"requests are answered with 503, as on Envoy")
+		"requests are answered with 503, or 500 by a route of the Gateway API, as on Envoy")
 	UnknownMirror = entry(ir.NotCarried, "UnknownMirror", "VirtualService", "spec.http[].{mirror,mirrors[].destination}.{host,subset,port.number}",
 		"no request is mirrored to it, as on Envoy")
 	DomainNotCarried = entry(ir.NotCarried, "DomainNotCarried", "VirtualService", "spec.hosts[]",

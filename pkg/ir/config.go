@@ -78,6 +78,8 @@ type Destination struct {
 	// Cluster is the name of a member of Config.Clusters.
 	Cluster string
 	Weight  uint32
+	// Status answers the requests of a destination that does not exist; zero for others.
+	Status int
 	// Authority replaces the host of the requests of this destination, unless the route's rewrite does.
 	Authority string
 	// Headers come before those of the route.
@@ -85,7 +87,7 @@ type Destination struct {
 }
 
 // Plain says that nothing but a share of the requests is special to the destination.
-func (d *Destination) Plain() bool { return d.Authority == "" && d.Headers.Empty() }
+func (d *Destination) Plain() bool { return d.Status == 0 && d.Authority == "" && d.Headers.Empty() }
 
 // Fault is what is done to a share of the requests to test their callers.
 type Fault struct {

@@ -156,7 +156,19 @@ func testSplit(p *proxy) {
 	}}})
 	p.route("split-zero", "", object{"mesh-split": object{"destinations": []object{{"upstream_id": "split-0", "weight": 0}}}})
 	p.route("split-gone", "", object{"mesh-split": object{"destinations": []object{{"upstream_id": "nobody", "weight": 1}}}})
+	p.route("split-status", "split-0", object{"mesh-split": object{"destinations": []object{
+		{"upstream_id": "split-0", "weight": 1, "original_dst": object{}}, {"status": 500, "weight": 1},
+	}}})
 	p.sync()
+
+	// Nothing is captured here, so that the original destination is the upstream.
+	statuses := map[int]int{}
+	for range 20 {
+		statuses[p.do(request{host: "split-status.test"}).status]++
+	}
+	if statuses[200] != 10 || statuses[500] != 10 {
+		p.t.Errorf("an upstream and a status in equal shares: %v", statuses)
+	}
 
 	counts := map[string]int{}
 	const rounds = 300

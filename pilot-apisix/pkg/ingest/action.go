@@ -59,7 +59,7 @@ func (r *routeBuilder) forward(route *ir.Route, rule *networking.HTTPRoute, auth
 	if *route.Rewrite == (ir.Rewrite{}) {
 		route.Rewrite = nil
 	}
-	if len(route.Destinations) == 0 {
+	if len(route.Destinations) == 0 && route.DirectResponse == nil {
 		route.DirectResponse = &ir.DirectResponse{Status: http.StatusServiceUnavailable}
 	}
 }

@@ -15,6 +15,7 @@
 package ingest
 
 import (
+	"net/http"
 	"slices"
 	"strconv"
 
@@ -36,7 +37,12 @@ func (r *routeBuilder) destination(route *ir.Route, d *networking.HTTPRouteDesti
 	if route.Rewrite.Authority == "" {
 		route.Rewrite.Authority = authority
 	}
-	route.Destinations = []ir.Destination{{Cluster: r.cluster(d.GetDestination(), src.At("destination"), fidelity.UnknownDestination)}}
+	to := r.to(d.GetDestination(), src.At("destination"))
+	if to.Status != 0 {
+		route.DirectResponse = &ir.DirectResponse{Status: to.Status}
+		return
+	}
+	route.Destinations = []ir.Destination{to}
 }
 
 func appendOperations(to *ir.HeaderOperations, more ir.HeaderOperations) {
@@ -53,7 +59,8 @@ func (r *routeBuilder) weightedDestinations(route *ir.Route, list []*networking.
 			continue
 		}
 		src := src.At("route[" + strconv.Itoa(i) + "]")
-		next := ir.Destination{Cluster: r.cluster(d.GetDestination(), src.At("destination"), fidelity.UnknownDestination), Weight: uint32(d.Weight)}
+		next := r.to(d.GetDestination(), src.At("destination"))
+		next.Weight = uint32(d.Weight)
 		next.Headers, next.Authority = r.headers(d.Headers, src.At("headers"))
 		same := func(o ir.Destination) bool { return o.Cluster == next.Cluster && o.Plain() && next.Plain() }
 		if j := slices.IndexFunc(route.Destinations, same); j >= 0 {
@@ -64,10 +71,20 @@ func (r *routeBuilder) weightedDestinations(route *ir.Route, list []*networking.
 	}
 }
 
-// cluster names the cluster of one destination (GetDestinationCluster), and says with unknown when there is none. Like Istio it
+// to is where a destination leads. One that does not exist is answered with 503 by its empty cluster, and with 500 where
+// the Gateway API says so.
+func (r *routeBuilder) to(d *networking.Destination, at ir.Source) ir.Destination {
+	key, exists := r.find(d, at, fidelity.UnknownDestination)
+	if !exists && model.UseGatewaySemantics(*r.vs) {
+		return ir.Destination{Status: http.StatusInternalServerError}
+	}
+	return ir.Destination{Cluster: r.want(key)}
+}
+
+// find names the cluster of a destination (GetDestinationCluster), and says with unknown when there is none. Like Istio it
 // looks for the service among those of the port at hand: without a port of its own, a destination has that one.
-func (r *routeBuilder) cluster(d *networking.Destination, at ir.Source, unknown *fidelity.Entry) string {
-	key := clusterKey{host: host.Name(d.GetHost()), port: r.port, subset: d.GetSubset()}
+func (r *routeBuilder) find(d *networking.Destination, at ir.Source, unknown *fidelity.Entry) (key clusterKey, exists bool) {
+	key = clusterKey{host: host.Name(d.GetHost()), port: r.port, subset: d.GetSubset()}
 	if n := d.GetPort().GetNumber(); n != 0 {
 		key.port = int(n)
 	}
@@ -82,8 +99,10 @@ func (r *routeBuilder) cluster(d *networking.Destination, at ir.Source, unknown 
 		r.diagnose(unknown, at, "service %s has no port %d", key.host, key.port)
 	case key.subset != "" && findSubset(destinationRule(r.in, svc), key.subset) == nil:
 		r.diagnose(unknown, at, "no DestinationRule of %s has a subset %q", key.host, key.subset)
+	default:
+		return key, true
 	}
-	return r.want(key)
+	return key, false
 }
 
 func hasPort(svc *model.Service, port int) bool {

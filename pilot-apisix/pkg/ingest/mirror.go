@@ -28,7 +28,8 @@ import (
 func (r *routeBuilder) mirrors(route *ir.Route, rule *networking.HTTPRoute, src ir.Source) {
 	add := func(d *networking.Destination, share float64, at ir.Source) {
 		if share > 0 {
-			route.Mirrors = append(route.Mirrors, ir.Mirror{Cluster: r.cluster(d, at, fidelity.UnknownMirror), Percentage: share})
+			key, _ := r.find(d, at, fidelity.UnknownMirror)
+			route.Mirrors = append(route.Mirrors, ir.Mirror{Cluster: r.want(key), Percentage: share})
 		}
 	}
 	if rule.Mirror != nil {

@@ -26,15 +26,17 @@ import (
 // them what is special to one; nil when there is nothing to do.
 func (t *translator) destinations(route *apisix.Route, r *ir.Route) apisix.Plugin {
 	list := r.Destinations
-	route.UpstreamID = t.upstreamOf(list[0].Cluster).ID
-	plain := !slices.ContainsFunc(list, func(d ir.Destination) bool { return !d.Plain() || len(list) > 1 && t.cluster(d.Cluster).OriginalDst })
-	switch {
-	case plain && len(list) == 1:
+	if first := slices.IndexFunc(list, func(d ir.Destination) bool { return d.Status == 0 }); first >= 0 {
+		route.UpstreamID = t.upstreamOf(list[first].Cluster).ID
+	}
+	if len(list) == 1 && list[0].Plain() {
 		if o := originalDst(t.cluster(list[0].Cluster)); o != nil {
 			return o
 		}
 		return nil
-	case !plain || len(list) > apisix.MaxWeightedUpstreams:
+	}
+	special := func(d ir.Destination) bool { return !d.Plain() || t.cluster(d.Cluster).OriginalDst }
+	if len(list) > apisix.MaxWeightedUpstreams || slices.ContainsFunc(list, special) {
 		return t.meshSplit(r)
 	}
 	split := &apisix.TrafficSplit{Upstreams: make([]apisix.WeightedUpstream, 0, len(list))}
@@ -51,11 +53,13 @@ func (t *translator) meshSplit(r *ir.Route) apisix.Plugin {
 	split := &apisix.MeshSplit{Destinations: make([]apisix.SplitDestination, 0, len(r.Destinations))}
 	for i := range r.Destinations {
 		d := &r.Destinations[i]
-		split.Destinations = append(split.Destinations, apisix.SplitDestination{
-			UpstreamID: t.upstreamOf(d.Cluster).ID, Weight: int(d.Weight), Authority: d.Authority,
-			OriginalDst: originalDst(t.cluster(d.Cluster)),
-			Request:     t.requestHeaders(&d.Headers, r), Response: t.responseHeaders(&d.Headers, r),
-		})
+		next := apisix.SplitDestination{Weight: int(d.Weight), Status: d.Status}
+		if d.Status == 0 {
+			next.UpstreamID, next.Authority = t.upstreamOf(d.Cluster).ID, d.Authority
+			next.OriginalDst = originalDst(t.cluster(d.Cluster))
+			next.Request, next.Response = t.requestHeaders(&d.Headers, r), t.responseHeaders(&d.Headers, r)
+		}
+		split.Destinations = append(split.Destinations, next)
 	}
 	return split
 }

@@ -18,6 +18,7 @@
 local core = require("apisix.core")
 local headers = require("apisix.mesh.headers")
 local memo = require("apisix.mesh.memo")
+local reply = require("apisix.mesh.reply")
 local target = require("apisix.mesh.target")
 local original_dst = require("apisix.plugins.mesh-original-dst")
 local id_schema = require("apisix.schema_def").id_schema
@@ -34,13 +35,16 @@ local schema = {
                 type = "object",
                 properties = {
                     upstream_id = id_schema,
+                    -- Answers in the place of an upstream that does not exist.
+                    status = {type = "integer", minimum = 200, maximum = 599},
                     weight = {type = "integer", minimum = 0},
                     authority = {type = "string", minLength = 1},
                     original_dst = original_dst.schema,
                     request = headers.schema,
                     response = headers.schema,
                 },
-                required = {"upstream_id", "weight"},
+                required = {"weight"},
+                oneOf = {{required = {"upstream_id"}}, {required = {"status"}}},
                 additionalProperties = false,
             },
         },
@@ -79,6 +83,7 @@ local plan_of = memo.new(function(conf)
     for i, d in ipairs(conf.destinations) do
         destinations[i] = {
             upstream_id = d.upstream_id,
+            status = d.status,
             authority = d.authority,
             original_dst = d.original_dst,
             request = headers.plan(d.request),
@@ -101,6 +106,9 @@ function _M.access(conf, ctx)
     local destination = plan.destinations[plan.picker and plan.picker:find() or 1]
     ctx.mesh_routed = true
     ctx.mesh_destination = destination
+    if destination.status then
+        return reply.send(ctx, destination.status)
+    end
     ctx.upstream_id = destination.upstream_id
     if destination.authority then
         ctx.var.upstream_host = destination.authority
