@@ -21,25 +21,16 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"istio.io/istio/pilot/pkg/model"
-
-	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/filemode"
-	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/generate"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/translate"
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix/schema"
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
 )
 
-// syncTimeout bounds the reading of the files, which takes less than a second.
-const syncTimeout = 30 * time.Second
-
 type translateOptions struct {
-	files  []string
-	proxy  string
+	meshOptions
 	output string
 	check  string
 	failOn string
@@ -68,16 +59,10 @@ Differences to what the configuration means on Envoy go to the standard error, a
 		},
 	}
 	f := cmd.Flags()
-	f.StringSliceVarP(&o.files, "filename", "f", nil, "files and directories with the configuration")
-	f.StringVar(&o.proxy, "proxy", "", "the workload whose proxy it is, as NAME.NAMESPACE")
+	o.addFlags(cmd)
 	f.StringVarP(&o.output, "output", "o", "yaml", "format: "+strings.Join(formats(), ", "))
 	f.StringVar(&o.check, "check", "", "check every resource with APISIX's schema: a file, or the URL of a control API")
 	f.StringVar(&o.failOn, "fail-on", "", "exit with an error when there is a diagnostic of this severity or a worse one: Approximated, NotCarried, Refused")
-	for _, required := range []string{"filename", "proxy"} {
-		if err := cmd.MarkFlagRequired(required); err != nil {
-			panic(err) // a flag that was not declared above
-		}
-	}
 	return cmd
 }
 
@@ -90,12 +75,11 @@ func (o *translateOptions) run(ctx context.Context, out, errs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
-	defer cancel()
-	result, err := o.translate(ctx)
+	mesh, result, err := o.translate(ctx)
 	if err != nil {
 		return err
 	}
+	defer mesh.Close()
 	if err := o.checkSchema(ctx, result); err != nil {
 		return err
 	}
@@ -111,21 +95,6 @@ func (o *translateOptions) run(ctx context.Context, out, errs io.Writer) error {
 		return fmt.Errorf("--fail-on=%s: see the diagnostics above, and docs/reference/fidelity.md", o.failOn)
 	}
 	return nil
-}
-
-// translate runs the control plane on the files and asks it what the proxy gets.
-func (o *translateOptions) translate(ctx context.Context) (*translate.Output, error) {
-	mesh, err := filemode.NewOffline(ctx, o.files)
-	if err != nil {
-		return nil, err
-	}
-	defer mesh.Close()
-	proxy, err := mesh.Proxy(o.proxy)
-	if err != nil {
-		return nil, err
-	}
-	env := mesh.Environment()
-	return generate.NewSource(env.EndpointIndex).Generate(proxy, &model.PushRequest{Push: env.PushContext()}, nil)
 }
 
 // checkSchema names every resource that APISIX would refuse.

@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -34,8 +35,9 @@ import (
 // free ports of 127.0.0.1. The files are read once. It never leads: what upstream does only in the leader, such as writing
 // statuses, it does not do, so that what it knows is what the files say.
 type Offline struct {
-	server  *istiobootstrap.Server
-	cluster *cluster
+	server   *istiobootstrap.Server
+	cluster  *cluster
+	contents map[string][]byte
 
 	stop     chan struct{}
 	stopOnce sync.Once
@@ -60,7 +62,7 @@ func NewOffline(ctx context.Context, paths []string) (*Offline, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	o := &Offline{cluster: newCluster(nil), stop: make(chan struct{})}
+	o := &Offline{cluster: newCluster(nil), contents: contents, stop: make(chan struct{})}
 	o.cluster.replace(snap)
 	if err := o.start(ctx); err != nil {
 		o.Close()
@@ -111,6 +113,15 @@ func (o *Offline) DiscoveryServer() *istioxds.DiscoveryServer {
 // Environment is istiod's view of the mesh; its PushContext has all that the files say.
 func (o *Offline) Environment() *model.Environment {
 	return o.server.XDSServer.Env
+}
+
+// Locate says where in the files an object is, as "FILE:LINE" of its field; empty for what no file has.
+func (o *Offline) Locate(kind, namespace, name, field string) string {
+	file, line, ok := configdir.Find(o.contents, kind, namespace, name, field)
+	if !ok {
+		return ""
+	}
+	return file + ":" + strconv.Itoa(line)
 }
 
 func (o *Offline) halt() {

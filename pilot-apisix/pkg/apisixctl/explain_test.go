@@ -1,0 +1,115 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package apisixctl_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"istio.io/istio/pkg/test/util/assert"
+)
+
+// TestExplain asks about Bookinfo, and about rules that answer by themselves.
+func TestExplain(t *testing.T) {
+	rules := filepath.Join(t.TempDir(), "rules.yaml")
+	assert.NoError(t, os.WriteFile(rules, []byte(`
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: details, namespace: default}
+spec:
+  hosts: [details]
+  http:
+  - match: [{uri: {prefix: /old/}}]
+    redirect: {uri: /new, redirectCode: 302}
+  - match: [{uri: {prefix: /api/}}]
+    timeout: 3s
+    retries: {attempts: 3, retryOn: 5xx}
+    fault: {delay: {fixedDelay: 2s, percentage: {value: 12.5}}}
+    rewrite: {uri: /}
+    headers: {request: {set: {x-a: b}}, response: {remove: [x-c]}}
+    mirror: {host: ratings}
+    route: [{destination: {host: details}}]
+`), 0o600))
+	jason := samples + "networking/virtual-service-reviews-test-v2.yaml"
+	args := []string{
+		"explain", "-f", samples + "platform", "-f", samples + "networking/destination-rule-all.yaml", "-f", jason, "-f", rules,
+		"--proxy", "productpage-v1.default",
+	}
+	for _, tt := range []struct {
+		name, request string
+		headers       []string
+		want          []string
+	}{
+		{
+			"jason", "GET http://reviews:9080/reviews/0", []string{"end-user: jason"},
+			[]string{"VirtualService default/reviews spec.http[0].match[0] (" + jason + ":12)", "100% to outbound_9080_v2_reviews", "127.0.1.5:9080", "as GET /reviews/0, host reviews:9080"},
+		},
+		{"another", "http://reviews:9080/reviews/0", nil, []string{"spec.http[1] (" + jason + ":19)", "100% to outbound_9080_v1_reviews", "127.0.1.4:9080"}},
+		{"by the Host header", "http://10.0.0.1:9080/", []string{"Host: ratings"}, []string{"Service default/ratings", "127.0.1.3:9080"}},
+		{"redirect", "GET http://details:9080/old/x?q=1", nil, []string{"(" + rules + ":8)", "answered by the proxy: 302", "Location: http://details:9080/new?q=1"}},
+		{
+			"on the way", "GET http://details:9080/api/x", nil,
+			[]string{
+				"12.5% are delayed by 2s", "as GET /x, host details:9080", "request header: set x-a: b", "response header: remove x-c",
+				"mirrored: 100% to outbound_9080__ratings", "timeout: 3s in all", "retries: 3, after 5xx", "not as on Envoy: Approximated MirrorBuffered",
+			},
+		},
+		{"unknown path", "GET http://details:9080/else", nil, []string{"answered by the proxy: 404", "VirtualService default/details"}},
+		{"unknown host", "GET http://nowhere/", nil, []string{"no rule takes the request", "answered by the proxy: 404"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			args := append(args, "--request", tt.request)
+			for _, h := range tt.headers {
+				args = append(args, "-H", h)
+			}
+			out, _, err := run(t, args...)
+			assert.NoError(t, err)
+			for _, want := range tt.want {
+				if !strings.Contains(out, want) {
+					t.Errorf("no %q in\n%s", want, out)
+				}
+			}
+		})
+	}
+	out, _, err := run(t, append(args, "--request", "http://reviews:9080/", "-o", "json")...)
+	assert.NoError(t, err)
+	var doc struct {
+		Destinations []struct{ Endpoints []string }
+	}
+	assert.NoError(t, json.Unmarshal([]byte(out), &doc))
+	assert.Equal(t, doc.Destinations[0].Endpoints, []string{"127.0.1.4:9080"})
+}
+
+func TestExplainErrors(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--request", "reviews"}, "METHOD http://HOST"},
+		{[]string{"--request", "GET ftp://reviews/"}, "METHOD http://HOST"},
+		{[]string{"--request", "http://reviews:0/"}, "1 and 65535"},
+		{[]string{"--request", "http://reviews/", "-H", "x"}, "NAME: VALUE"},
+		{[]string{"--request", "http://reviews/", "-o", "toml"}, "json, text, yaml"},
+		{[]string{}, "request"},
+	} {
+		_, _, err := run(t, append([]string{"explain", "-f", samples + "platform", "--proxy", "productpage-v1.default"}, tt.args...)...)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%v: got %v, want an error with %q", tt.args, err, tt.want)
+		}
+	}
+}
