@@ -20,12 +20,6 @@ import "github.com/apisix-mesh/pilot-apisix/pkg/ir"
 var (
 	LBRandom = entry(ir.Approximated, "LBRandom", "DestinationRule", "spec.trafficPolicy.loadBalancer.simple=RANDOM",
 		"RANDOM becomes round robin")
-	HashCookieNotGenerated = entry(ir.Approximated, "HashCookieNotGenerated", "DestinationRule",
-		"spec.trafficPolicy.loadBalancer.consistentHash.httpCookie.**",
-		"a cookie that the client sends is hashed, but none is generated for clients without one")
-	HashKeyNotCarried = entry(ir.Approximated, "HashKeyNotCarried", "DestinationRule",
-		"spec.trafficPolicy.loadBalancer.consistentHash.{httpHeaderName,httpCookie.name,httpQueryParameterName}",
-		"requests are spread round robin, because APISIX takes letters, digits, '-' and '_' only in the name of a hash key")
 	HashTableSize = entry(ir.Approximated, "HashTableSize", "DestinationRule",
 		"spec.trafficPolicy.loadBalancer.consistentHash.{ringHash.**,maglev.**,minimumRingSize}",
 		"APISIX chooses the size of its hash ring by itself")
@@ -35,9 +29,6 @@ var (
 		"endpoints of all localities are alike")
 	ZoneAwareLB = entry(ir.NotCarried, "ZoneAwareLB", "DestinationRule", "spec.trafficPolicy.loadBalancer.zoneAwareLbSetting.**",
 		"endpoints of all zones are alike")
-	HashWithoutKey = entry(ir.Approximated, "HashWithoutKey", "DestinationRule",
-		"spec.trafficPolicy.loadBalancer.consistentHash.{httpHeaderName,httpQueryParameterName}",
-		"requests without the key are hashed by the client's address; Envoy spreads them")
 	RetryBudget = entry(ir.NotCarried, "RetryBudget", "DestinationRule", "spec.trafficPolicy.retryBudget.**",
 		"the number of retries at a time is not limited")
 	ConnectionPool = entry(ir.NotCarried, "ConnectionPool", "DestinationRule", "spec.trafficPolicy.connectionPool.**",
@@ -63,9 +54,6 @@ var destinationRule = Object{
 		exact("spec.trafficPolicy.loadBalancer.simple=PASSTHROUGH", ""),
 		exact("spec.trafficPolicy.loadBalancer.simple=ROUND_ROBIN", ""),
 		exact("spec.trafficPolicy.loadBalancer.consistentHash.{httpHeaderName,useSourceIp,httpQueryParameterName}", ""),
-		told(HashWithoutKey),
-		told(HashKeyNotCarried),
-		told(HashCookieNotGenerated),
 		told(HashTableSize),
 		told(LocalityLB),
 		told(ZoneAwareLB),

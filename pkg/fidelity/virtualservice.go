@@ -36,6 +36,9 @@ var (
 		"requests that match the rule are answered with 501, because PCRE cannot give the expression the meaning it has in RE2")
 	RewriteWithoutSlash = entry(ir.Approximated, "RewriteWithoutSlash", "VirtualService", "spec.http[].rewrite.uri",
 		"a path that would begin without a slash is sent with one; Envoy sends a request line that HTTP does not allow")
+	HeaderNameDropped = entry(ir.NotCarried, "HeaderNameDropped", "VirtualService",
+		"spec.http[].match[].{headers,withoutHeaders}.*.{exact,prefix,regex}",
+		"the condition is compared with a missing header, because nginx drops those whose names have other characters than letters, digits, `-` and `_`")
 	HeaderUnderscore = entry(ir.Approximated, "HeaderUnderscore", "VirtualService",
 		"spec.http[].match[].{headers,withoutHeaders}.*.{exact,prefix,regex}",
 		"a header whose name has `-` in the place of `_` meets the condition too")
@@ -92,6 +95,7 @@ var virtualService = Object{
 		untold(ir.Approximated, "spec.http[].match[].{headers,withoutHeaders}.*.{exact,prefix,regex}",
 			"several headers of one name are joined by `, `, not by `,`"),
 		told(HeaderUnderscore),
+		told(HeaderNameDropped),
 		exact("spec.http[].match[].port", ""),
 		exact("spec.http[].match[].sourceLabels.*", ""),
 		exact("spec.http[].match[].gateways[]", ""),

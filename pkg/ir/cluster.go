@@ -65,21 +65,40 @@ const (
 // LoadBalancer is a policy, with the key of a consistent hash.
 type LoadBalancer struct {
 	Policy LBPolicy
-	// HashOn and HashKey are set for ConsistentHash only.
-	HashOn  HashOn
-	HashKey string
+	// Hash is set for ConsistentHash only; nil then means that there is no key, and any endpoint will do.
+	Hash *HashKey
 }
+
+// HashKey is what requests are told apart by.
+type HashKey struct {
+	On HashOn
+	// Name is that of the header, cookie or query parameter.
+	Name string
+	// Cookie says that the cookie is made for clients without one; nil for not.
+	Cookie *HashCookie
+}
+
+// HashCookie is a cookie that the proxy makes.
+type HashCookie struct {
+	// TTL in whole seconds; zero is as long as the client runs.
+	TTL        time.Duration
+	Path       string
+	Attributes []CookieAttribute
+}
+
+// CookieAttribute is one more attribute of a cookie; Value may be empty.
+type CookieAttribute struct{ Name, Value string }
 
 // HashOn is where the key of a consistent hash comes from.
 type HashOn int
 
 const (
-	// HashHeader is the request header HashKey.
+	// HashHeader is the request header HashKey.Name.
 	HashHeader HashOn = iota
-	// HashCookie is the cookie HashKey.
-	HashCookie
+	// HashOnCookie is the cookie HashKey.Name.
+	HashOnCookie
 	// HashSourceIP is the client's address.
 	HashSourceIP
-	// HashQueryParam is the query parameter HashKey.
+	// HashQueryParam is the query parameter HashKey.Name.
 	HashQueryParam
 )

@@ -32,6 +32,7 @@ func TestPlugins(t *testing.T) {
 		{"DirectResponse", testDirectResponse},
 		{"GRPCAnswers", testGRPCAnswers},
 		{"Split", testSplit},
+		{"Hash", testHash},
 		{"Rewrite", testRewrite},
 		{"RewriteGRPC", testRewriteGRPC},
 		{"Headers", testHeaders},

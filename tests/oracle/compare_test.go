@@ -37,7 +37,7 @@ type disagreement struct {
 type agree func(real answer, result simulate.Result) string
 
 // settle is how long a second look waits: APISIX learns of kinds other than routes on its own time.
-const settle = 300 * time.Millisecond
+const settle = 10 * time.Second
 
 // play plays one request against both.
 func (m *medium) play(table []simulate.Resource, config *simulate.Config, r simulate.Request, compare agree) *disagreement {

@@ -19,7 +19,7 @@ local has_cjson, cjson = pcall(require, "cjson")
 
 local file = "../../pkg/apisix/schema/mesh.json"
 local plugins = {
-    "mesh-cors", "mesh-direct-response", "mesh-fault", "mesh-headers", "mesh-mirror", "mesh-original-dst", "mesh-redirect",
+    "mesh-cors", "mesh-direct-response", "mesh-fault", "mesh-hash", "mesh-headers", "mesh-mirror", "mesh-original-dst", "mesh-redirect",
     "mesh-retry", "mesh-rewrite", "mesh-split",
 }
 
@@ -45,6 +45,7 @@ local id_schema = {
 local function load_plugins()
     local outside = {
         "apisix.core", "apisix.upstream", "apisix.ssl", "resty.roundrobin", "resty.http", "resty.ctxdump", "ngx.balancer",
+        "ngx.resp",
     }
     local before, global = {}, rawget(_G, "ngx")
     for _, name in ipairs(outside) do

@@ -98,7 +98,11 @@ func writeExplanation(w io.Writer, e *explanation) error {
 }
 
 func writeDestination(line func(string, ...any), d *explainedDestination) {
-	line("  %.4g%% to %s: %s", d.Share, d.UpstreamID, strings.Join(d.Endpoints, ", "))
+	if d.OriginalDst.IsValid() {
+		line("  %.4g%% to the original destination: where the client connected to", d.Share)
+	} else {
+		line("  %.4g%% to %s: %s", d.Share, d.UpstreamID, strings.Join(d.Endpoints, ", "))
+	}
 	if d.Status != 0 {
 		line("    answered with %d: there is nobody to forward to", d.Status)
 	}

@@ -70,7 +70,7 @@ spec:
 			},
 		},
 		{"unknown path", "GET http://details:9080/else", nil, []string{"answered by the proxy: 404", "VirtualService default/details"}},
-		{"unknown host", "GET http://nowhere/", nil, []string{"no rule takes the request", "answered by the proxy: 404"}},
+		{"unknown host", "GET http://nowhere/", nil, []string{"Sidecar default/default-sidecar spec.outboundTrafficPolicy", "100% to the original destination"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			args := append(args, "--request", tt.request)

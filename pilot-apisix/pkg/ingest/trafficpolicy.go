@@ -15,6 +15,8 @@
 package ingest
 
 import (
+	"time"
+
 	"google.golang.org/protobuf/proto"
 
 	networking "istio.io/api/networking/v1alpha3"
@@ -96,23 +98,35 @@ func (b *clusterBuilder) loadBalancer(lb *networking.LoadBalancerSettings, src i
 	}
 }
 
+// consistentHash reads the key (ConsistentHashToHashPolicy).
 func (b *clusterBuilder) consistentHash(ch *networking.LoadBalancerSettings_ConsistentHashLB, src ir.Source) {
 	out := &b.cluster.LB
 	out.Policy = ir.ConsistentHash
 	switch key := ch.HashKey.(type) {
 	case *networking.LoadBalancerSettings_ConsistentHashLB_HttpHeaderName:
-		out.HashOn, out.HashKey = ir.HashHeader, key.HttpHeaderName
-		b.diagnose(fidelity.HashWithoutKey, src.At("httpHeaderName"), "")
+		out.Hash = &ir.HashKey{On: ir.HashHeader, Name: key.HttpHeaderName}
 	case *networking.LoadBalancerSettings_ConsistentHashLB_HttpCookie:
-		out.HashOn, out.HashKey = ir.HashCookie, key.HttpCookie.GetName()
-		b.diagnose(fidelity.HashCookieNotGenerated, src.At("httpCookie"), "")
+		out.Hash = &ir.HashKey{On: ir.HashOnCookie, Name: key.HttpCookie.GetName(), Cookie: hashCookie(key.HttpCookie)}
 	case *networking.LoadBalancerSettings_ConsistentHashLB_HttpQueryParameterName:
-		out.HashOn, out.HashKey = ir.HashQueryParam, key.HttpQueryParameterName
-		b.diagnose(fidelity.HashWithoutKey, src.At("httpQueryParameterName"), "")
+		out.Hash = &ir.HashKey{On: ir.HashQueryParam, Name: key.HttpQueryParameterName}
 	case *networking.LoadBalancerSettings_ConsistentHashLB_UseSourceIp:
-		out.HashOn = ir.HashSourceIP
+		if key.UseSourceIp {
+			out.Hash = &ir.HashKey{On: ir.HashSourceIP}
+		}
 	}
 	if ch.HashAlgorithm != nil || ch.GetMinimumRingSize() != 0 { //nolint:staticcheck // deprecated, and still honoured by Istio
 		b.diagnose(fidelity.HashTableSize, src, "")
 	}
+}
+
+// hashCookie is the cookie to make, which one with a time to live asks for.
+func hashCookie(c *networking.LoadBalancerSettings_ConsistentHashLB_HTTPCookie) *ir.HashCookie {
+	if c.GetTtl() == nil {
+		return nil
+	}
+	out := &ir.HashCookie{TTL: max(c.Ttl.AsDuration(), 0).Truncate(time.Second), Path: c.Path}
+	for _, a := range c.Attributes {
+		out.Attributes = append(out.Attributes, ir.CookieAttribute{Name: a.GetName(), Value: a.GetValue()})
+	}
+	return out
 }

@@ -16,7 +16,6 @@ package translate
 
 import (
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
-	"github.com/apisix-mesh/pilot-apisix/pkg/fidelity"
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
 )
 
@@ -28,42 +27,7 @@ func loadBalancer(u *apisix.Upstream, lb ir.LoadBalancer) {
 	case ir.RoundRobin, ir.Random:
 		u.Type = apisix.RoundRobin
 	case ir.ConsistentHash:
-		if !validHashKey(lb) {
-			u.Type = apisix.RoundRobin
-			return
-		}
-		u.Type = apisix.CHash
-		switch lb.HashOn {
-		case ir.HashHeader:
-			u.HashOn, u.Key = apisix.HashOnHeader, lb.HashKey
-		case ir.HashCookie:
-			u.HashOn, u.Key = apisix.HashOnCookie, lb.HashKey
-		case ir.HashSourceIP:
-			u.HashOn, u.Key = apisix.HashOnVars, "remote_addr"
-		case ir.HashQueryParam:
-			u.HashOn, u.Key = apisix.HashOnVars, "arg_"+lb.HashKey
-		}
+		// The routes that lead here say what is hashed.
+		u.Type, u.HashOn, u.Key = apisix.CHash, apisix.HashOnVars, apisix.VarHashKey
 	}
-}
-
-// validHashKey is what APISIX's schema of hash keys allows.
-func validHashKey(lb ir.LoadBalancer) bool {
-	if lb.HashOn == ir.HashSourceIP {
-		return true
-	}
-	for i := range len(lb.HashKey) {
-		c := lb.HashKey[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
-			return false
-		}
-	}
-	return lb.HashKey != ""
-}
-
-// loadBalancerDiagnostics tells of a hash key that APISIX does not take.
-func loadBalancerDiagnostics(c *ir.Cluster) []ir.Diagnostic {
-	if c.LB.Policy != ir.ConsistentHash || validHashKey(c.LB) {
-		return nil
-	}
-	return []ir.Diagnostic{fidelity.HashKeyNotCarried.At(c.Sources[len(c.Sources)-1], "%q", c.LB.HashKey)}
 }

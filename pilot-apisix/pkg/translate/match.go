@@ -68,12 +68,20 @@ func (t *translator) named(list []ir.NamedMatch, variable func(string) string, s
 	return true
 }
 
+// headerNameBytes are those of the names that nginx lets in.
+const headerNameBytes = "abcdefghijklmnopqrstuvwxyz0123456789-_"
+
 // headerMatches appends the conditions on headers. nginx knows one variable for names that differ in "-" and "_" only.
 func (t *translator) headerMatches(m *ir.Match, src ir.Source) bool {
 	for _, list := range [][]ir.NamedMatch{m.Headers, m.WithoutHeaders} {
 		for i := range list {
-			if strings.Contains(list[i].Name, "_") {
-				t.diagnose(fidelity.HeaderUnderscore, src.At("headers["+list[i].Name+"]"), "")
+			name := list[i].Name
+			switch {
+			case name != "" && name[0] == ':':
+			case strings.ContainsFunc(name, func(r rune) bool { return !strings.ContainsRune(headerNameBytes, r) }):
+				t.diagnose(fidelity.HeaderNameDropped, src.At("headers["+name+"]"), "")
+			case strings.Contains(name, "_"):
+				t.diagnose(fidelity.HeaderUnderscore, src.At("headers["+name+"]"), "")
 			}
 		}
 	}
@@ -84,7 +92,8 @@ func (t *translator) headerMatches(m *ir.Match, src ir.Source) bool {
 func (t *translator) query(list []ir.NamedMatch, src ir.Source) bool {
 	for i := range list {
 		m := &list[i]
-		if m.Kind == ir.MatchRegex || m.Kind != ir.MatchPresent && !sameDecoded(m.Value) || !sameDecoded(m.Name) {
+		// A parameter without a value is true to APISIX, and empty to Envoy.
+		if m.Kind == ir.MatchRegex || m.Kind == ir.MatchExact && m.Value == "" || m.Kind != ir.MatchPresent && !sameDecoded(m.Value) || !sameDecoded(m.Name) {
 			t.diagnose(fidelity.QueryDecoded, src.At("queryParams["+m.Name+"]"), "")
 		}
 	}

@@ -21,6 +21,8 @@ import (
 	"strings"
 )
 
+var errMultiLine = errors.New("its (?m) means something else at a last newline")
+
 var errNotASCII = errors.New("it names characters outside of ASCII, which PCRE compares as bytes")
 
 // fullMatchPCRE rewrites an RE2 expression that must match a whole value as a PCRE with the same meaning. The expression
@@ -40,12 +42,38 @@ func portablePCRE(re2 string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if multiLine(re) {
+		return "", errMultiLine
+	}
 	portable(re)
 	pcre := re.String()
 	if !isASCII(pcre) {
 		return "", errNotASCII
 	}
-	return pcre, nil
+	return verticalTabs(pcre), nil
+}
+
+// multiLine says that re looks for the beginnings or ends of lines.
+func multiLine(re *syntax.Regexp) bool {
+	return re.Op == syntax.OpBeginLine || re.Op == syntax.OpEndLine || slices.ContainsFunc(re.Sub, multiLine)
+}
+
+// verticalTabs spells out the "\v" that Go prints: to PCRE it is all vertical space.
+func verticalTabs(printed string) string {
+	var b strings.Builder
+	for i := 0; i < len(printed); i++ {
+		if printed[i] != '\\' || i+1 == len(printed) {
+			b.WriteByte(printed[i])
+			continue
+		}
+		i++
+		if printed[i] == 'v' {
+			b.WriteString(`\x0b`)
+		} else {
+			b.WriteString(printed[i-1 : i+1])
+		}
+	}
+	return b.String()
 }
 
 // isASCII says that an expression as Go prints it names no character outside of ASCII, be it as itself, as \xhh or as

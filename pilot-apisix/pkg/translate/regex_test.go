@@ -36,13 +36,15 @@ func TestFullMatchPCRE(t *testing.T) {
 		{`\x7f`, `^(?:\x7f)\z`},
 		{`\x41`, `^(?:A)\z`},
 		{``, `^(?:(?:))\z`},
+		{`a\vb[\v]`, `^(?:a\x0bb\x0b)\z`},
+		{`\\v`, `^(?:\\v)\z`},
 	} {
 		got, err := fullMatchPCRE(tt.re2)
 		if err != nil || got != tt.want {
 			t.Errorf("%q becomes %q, %v, want %q", tt.re2, got, err, tt.want)
 		}
 	}
-	for _, bad := range []string{`(`, `*`, `\pL`, `é`, `[à-ü]`, `\x{100}`, `\x{80}`, `[[:^ascii:]]`, `(?=a)`, `\1`} {
+	for _, bad := range []string{`(`, `*`, `\pL`, `é`, `[à-ü]`, `\x{100}`, `\x{80}`, `[[:^ascii:]]`, `(?=a)`, `\1`, `(?m)^a`, `a(?m:$)b`} {
 		if got, err := fullMatchPCRE(bad); err == nil {
 			t.Errorf("%q must be refused, and becomes %q", bad, got)
 		}

@@ -109,6 +109,7 @@ func (t *translator) forward(route *apisix.Route, r *ir.Route, use func(apisix.P
 	use(t.fault(r))
 	use(t.cors(r))
 	use(t.destinations(route, r))
+	use(t.hash(r))
 	use(t.mirrors(r))
 	use(t.retry(r))
 }

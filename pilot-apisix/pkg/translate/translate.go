@@ -165,7 +165,6 @@ func (t *translator) diagnostics() {
 	mtls := 0
 	for _, c := range t.cfg.Clusters {
 		add(c.Diagnostics)
-		add(loadBalancerDiagnostics(c))
 		if c.MutualTLS {
 			mtls++
 		}

@@ -18,6 +18,8 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+
+	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
 )
 
 // exchange is a request on its way through APISIX.
@@ -166,7 +168,13 @@ func (e *exchange) reach(t *target) {
 	if t.UpstreamID != "" {
 		u = e.config.upstreams[t.UpstreamID]
 	}
+	if t.OriginalDst.IsValid() {
+		// No retry: there is no other address.
+		u = &Upstream{Timeout: Timeout{defaultTimeout, defaultTimeout, defaultTimeout}, Nodes: make([]apisix.Node, 1)}
+	}
 	switch {
+	case t.Status != 0:
+		return
 	case t.UpstreamID == "" && u == nil:
 		e.why.add("route %s has no upstream", e.route)
 		t.Status = http.StatusServiceUnavailable

@@ -59,6 +59,8 @@ var kinds = []struct {
 	{"mesh-redirect", parseRedirect},         // 60
 	{"mesh-direct-response", parseDirect},    // 50
 	{"mesh-split", parseSplit},               // 40
+	{"mesh-hash", parseHash},                 // 36
+	{"mesh-original-dst", parseOriginalDst},  // 35
 	{"mesh-rewrite", parseRewrite},           // 30
 	{"mesh-headers", parseHeaders},           // 20
 	{"mesh-mirror", parseMirror},             // 10

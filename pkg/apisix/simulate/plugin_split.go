@@ -27,19 +27,25 @@ type split struct {
 }
 
 type splitDestination struct {
-	id, authority     string
-	weight            int
+	id, authority string
+	weight        int
+	// status answers in the place of an upstream; 0 for none.
+	status            int
+	originalDst       bool
 	request, response *headerOps
 }
 
 func parseSplit(raw json.RawMessage) (plugin, error) {
 	conf, err := decodeConf[struct {
 		Destinations []struct {
-			UpstreamID id             `json:"upstream_id"`
-			Weight     int            `json:"weight"`
-			Authority  string         `json:"authority"`
-			Request    *headerOpsJSON `json:"request"`
-			Response   *headerOpsJSON `json:"response"`
+			UpstreamID id  `json:"upstream_id"`
+			Weight     int `json:"weight"`
+			Status     int `json:"status"`
+			// OriginalDst has what does not matter here.
+			OriginalDst json.RawMessage `json:"original_dst"`
+			Authority   string          `json:"authority"`
+			Request     *headerOpsJSON  `json:"request"`
+			Response    *headerOpsJSON  `json:"response"`
 		} `json:"destinations"`
 	}](raw)
 	if err != nil {
@@ -47,15 +53,17 @@ func parseSplit(raw json.RawMessage) (plugin, error) {
 	}
 	s := &split{}
 	for i, in := range conf.Destinations {
-		d := splitDestination{id: string(in.UpstreamID), authority: in.Authority, weight: in.Weight}
+		d := splitDestination{
+			id: string(in.UpstreamID), authority: in.Authority, weight: in.Weight, status: in.Status, originalDst: in.OriginalDst != nil,
+		}
 		if d.request, err = in.Request.parse(); err != nil {
 			return nil, fmt.Errorf("destinations[%d].request: %w", i, err)
 		}
 		if d.response, err = in.Response.parse(); err != nil {
 			return nil, fmt.Errorf("destinations[%d].response: %w", i, err)
 		}
-		if d.id == "" || d.weight < 0 {
-			return nil, fmt.Errorf("destinations[%d] needs an upstream_id and a weight of 0 or more", i)
+		if (d.id == "") == (d.status == 0) || d.weight < 0 {
+			return nil, fmt.Errorf("destinations[%d] needs an upstream_id or a status, and a weight of 0 or more", i)
 		}
 		s.destinations = append(s.destinations, d)
 	}
@@ -85,7 +93,13 @@ func (d *splitDestination) target(e *exchange) *target {
 	t := e.newTarget(d.id, d.weight)
 	t.Request.Host = d.authority
 	t.response = d.response
+	if t.Status = d.status; t.Status != 0 {
+		return t
+	}
 	d.request.applyRequest(e, t)
+	if d.originalDst {
+		e.toOriginalDst(t)
+	}
 	return t
 }
 

@@ -102,7 +102,7 @@ func TestPlugins(t *testing.T) {
 		{"another prefix", `"mesh-rewrite":{"uri":{"prefix":"/b","rewrite":"/n"}}`, get("/a//b"), `u1:1 0 h.test:80/a//b [] []`},
 		{"no slash", `"mesh-rewrite":{"uri":{"prefix":"/a/","rewrite":"n "}}`, get("/a/b"), `u1:1 0 h.test:80/n%20b [set x-envoy-original-path: /a/b] []`},
 		{"regex", `"mesh-rewrite":{"regex":{"pattern":"/([a-z])","substitution":"/${1}$1$$"}}`, get("/a/b?/c"), `u1:1 0 h.test:80/aa$/bb$?/c [set x-envoy-original-path: /a/b?/c] []`},
-		{"regex that matches nothing", `"mesh-rewrite":{"regex":{"pattern":"a*","substitution":"-"}}`, get("/aab"), `u1:1 0 h.test:80/-/--b- [set x-envoy-original-path: /aab] []`},
+		{"regex that matches nothing", `"mesh-rewrite":{"regex":{"pattern":"a*","substitution":"-"}}`, get("/aab"), `u1:1 0 h.test:80/-/-b- [set x-envoy-original-path: /aab] []`},
 		{"headers", `"mesh-headers":{"request":{"remove":["x-r"],"values":[{"name":"x-a","value":"+","append":true},{"name":"x-a","value":["<",{"var":"http_x_a"},{"var":"http_x_r"},">"]},{"name":"x-e","value":[{"var":"http_x_r"}]}]},"response":{"values":[{"name":"Location","value":"$uri","append":true}]}}`, get("/", "x-a", "1", "x-r", "2"), `u1:1 0 h.test:80/ [remove x-r set x-a: <1> add x-a: +] [set Location: $uri]`},
 		{"headers of an answer", `"mesh-direct-response":{"status":200},"mesh-headers":{"response":{"values":[{"name":"x-a","value":[{"var":"route_id"}]}]}}`, get("/"), `200 X-A=r `},
 		{"headers of an abort", `"mesh-fault":{"abort":{"http_status":503,"percentage":100}},"mesh-headers":{"response":{"values":[{"name":"x-a","value":"1"}]}}`, get("/"), `100% abort 503; 503 Content-Type=text/plain fault filter abort`},

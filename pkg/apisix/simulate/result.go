@@ -17,6 +17,7 @@ package simulate
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"time"
 )
 
@@ -70,10 +71,12 @@ type Fault struct {
 type Destination struct {
 	// UpstreamID is empty for an upstream that is written into the route itself.
 	UpstreamID string
+	// OriginalDst, when it is valid, is where the request goes in the place of the upstream.
+	OriginalDst netip.AddrPort
 	// Weight is relative to that of the others.
 	Weight int
-	// Status is the answer of APISIX when it cannot forward: 503 for an upstream without nodes, 502 for one that does not
-	// exist; 0 otherwise.
+	// Status is the answer of APISIX when it does not forward: 503 for an upstream without nodes, 502 for one that does not
+	// exist, or what the destination says; 0 otherwise.
 	Status int
 	// Request is what the destination gets.
 	Request Forwarded

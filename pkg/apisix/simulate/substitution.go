@@ -18,16 +18,12 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"regexp/syntax"
 	"strings"
-	"unicode/utf8"
 )
 
-// substitution is ngx.re.gsub: every match is replaced, also an empty one right behind another match, which Go passes over.
+// substitution replaces every match as RE2 does, and so does Go: an empty one right behind another match is none.
 type substitution struct {
 	re *regexp.Regexp
-	// free says that a match depends on nothing in front of it, so that the rest of a text can be looked at alone.
-	free bool
 	// parts are texts, and the numbers of groups where a text is empty.
 	parts []substitutionPart
 }
@@ -42,14 +38,7 @@ func newSubstitution(pattern, replacement string) (*substitution, error) {
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := syntax.Parse(re.String(), syntax.Perl)
-	if err != nil {
-		return nil, err
-	}
-	s := &substitution{re: re, free: !looksBack(parsed)}
-	if !s.free && canBeEmpty(parsed) && !anchored(parsed) {
-		return nil, fmt.Errorf("an expression that can match nothing and looks back is %w", errNotSimulated)
-	}
+	s := &substitution{re: re}
 	return s, s.parse(replacement, re.NumSubexp())
 }
 
@@ -96,7 +85,7 @@ func (s *substitution) apply(text string) string {
 	subject := pcreSubject(text)
 	var b strings.Builder
 	copied := 0
-	for _, m := range s.matches(subject) {
+	for _, m := range s.re.FindAllStringSubmatchIndex(subject, -1) {
 		b.WriteString(subject[copied:m[0]])
 		for _, p := range s.parts {
 			if p.text != "" {
@@ -109,84 +98,4 @@ func (s *substitution) apply(text string) string {
 	}
 	b.WriteString(subject[copied:])
 	return pcreResult(b.String())
-}
-
-func (s *substitution) matches(subject string) [][]int {
-	if !s.free {
-		return s.re.FindAllStringSubmatchIndex(subject, -1)
-	}
-	var out [][]int
-	for from := 0; from <= len(subject); {
-		m := s.re.FindStringSubmatchIndex(subject[from:])
-		if m == nil {
-			break
-		}
-		for i := range m {
-			if m[i] >= 0 {
-				m[i] += from
-			}
-		}
-		out = append(out, m)
-		from = m[1]
-		if m[0] == m[1] {
-			// The next byte; a private rune of three bytes stands for one.
-			_, size := utf8.DecodeRuneInString(subject[from:])
-			from += max(1, size)
-		}
-	}
-	return out
-}
-
-// looksBack says that re looks at what is in front of it.
-func looksBack(re *syntax.Regexp) bool {
-	switch re.Op {
-	case syntax.OpBeginText, syntax.OpBeginLine, syntax.OpWordBoundary, syntax.OpNoWordBoundary:
-		return true
-	}
-	for _, sub := range re.Sub {
-		if looksBack(sub) {
-			return true
-		}
-	}
-	return false
-}
-
-// anchored says that re can match at the beginning only.
-func anchored(re *syntax.Regexp) bool {
-	switch re.Op {
-	case syntax.OpBeginText:
-		return true
-	case syntax.OpConcat, syntax.OpCapture:
-		return len(re.Sub) > 0 && anchored(re.Sub[0])
-	}
-	return false
-}
-
-// canBeEmpty says that re can match no bytes.
-func canBeEmpty(re *syntax.Regexp) bool {
-	switch re.Op {
-	case syntax.OpLiteral:
-		return len(re.Rune) == 0
-	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL, syntax.OpNoMatch:
-		return false
-	case syntax.OpPlus, syntax.OpCapture:
-		return canBeEmpty(re.Sub[0])
-	case syntax.OpRepeat:
-		return re.Min == 0 || canBeEmpty(re.Sub[0])
-	case syntax.OpConcat:
-		for _, sub := range re.Sub {
-			if !canBeEmpty(sub) {
-				return false
-			}
-		}
-		return true
-	case syntax.OpAlternate:
-		for _, sub := range re.Sub {
-			if canBeEmpty(sub) {
-				return true
-			}
-		}
-		return false
-	}
-	return true
 }

@@ -17,9 +17,11 @@
 
 local core = require("apisix.core")
 local grpc = require("apisix.mesh.grpc")
+local memo = require("apisix.mesh.memo")
 local path = require("apisix.mesh.path")
+local re2 = require("apisix.mesh.re2")
 local ngx = ngx
-local re_gsub = ngx.re.gsub
+local re_match = ngx.re.match
 local set_uri = ngx.req.set_uri
 
 local schema = {
@@ -64,13 +66,41 @@ function _M.check_schema(conf)
         return false, "uri and regex exclude each other"
     end
     if conf.regex then
-        local _, _, regex_err = re_gsub("/", conf.regex.pattern, conf.regex.substitution, "jo")
-        if regex_err then
-            return false, "invalid regex or substitution: " .. regex_err
+        local groups, regex_err = re_match("/", conf.regex.pattern .. "|", "jo")
+        if not groups then
+            return false, "invalid regex: " .. (regex_err or conf.regex.pattern)
+        end
+        local parts, err = re2.parse(conf.regex.substitution)
+        if not parts then
+            return false, "invalid substitution: " .. err
+        end
+        for _, part in ipairs(parts) do
+            -- Groups that did not match are false, those that there are not are nil.
+            if type(part) == "number" and groups[part] == nil then
+                return false, "invalid substitution: the pattern has no group " .. part
+            end
         end
     end
     return true
 end
+
+-- ngx.re.match tells the position behind the match in the table that it takes the first one from.
+local at = {pos = 1}
+
+local plan_of = memo.new(function(regex)
+    local pattern = regex.pattern
+    return {
+        parts = re2.parse(regex.substitution),
+        match = function(text, position)
+            at.pos = position
+            local groups, err = re_match(text, pattern, "jo", at)
+            if err then
+                core.log.error("regex ", pattern, ": ", err)
+            end
+            return groups, at.pos
+        end,
+    }
+end)
 
 -- rewritten is the new path and the query, or nil where the path stays.
 local function rewritten(conf, var)
@@ -84,11 +114,8 @@ local function rewritten(conf, var)
     end
     if regex then
         local old, query = path.original(var.real_request_uri, var.uri)
-        local new, _, err = re_gsub(old, regex.pattern, regex.substitution, "jo")
-        if not new then
-            core.log.error("the path is not rewritten, regex ", regex.pattern, ": ", err)
-        end
-        return new, query
+        local plan = plan_of(regex)
+        return re2.replace(old, plan.match, plan.parts), query
     end
     return nil
 end
