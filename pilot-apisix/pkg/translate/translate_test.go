@@ -149,5 +149,5 @@ func TestOddNames(t *testing.T) {
 	for _, d := range out.Diagnostics {
 		codes = append(codes, d.Code)
 	}
-	assert.Equal(t, codes, []string{"DomainNotCarried"})
+	assert.Equal(t, codes, []string{"DomainNotCarried", "HeaderNameDropped"})
 }
