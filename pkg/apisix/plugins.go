@@ -47,27 +47,10 @@ func (t *TrafficSplit) AppendJSON(b []byte) []byte {
 	return append(b, `]}]}`...)
 }
 
-// FaultInjection is the plugin of that name: a delay, then an abort, each for its share of the requests.
+// FaultInjection is the plugin of that name, which answers every request with a status and no body.
 type FaultInjection struct {
-	Abort *FaultAbort
-	Delay *FaultDelay
-}
-
-// FaultAbort answers with HTTPStatus (200 and above) instead of forwarding.
-type FaultAbort struct {
-	// Body is sent with it; a "$" in it would be a variable.
-	Body       string
+	// HTTPStatus is 200 or above.
 	HTTPStatus int
-	// Percentage of the requests, 0 to 100.
-	Percentage int
-}
-
-// FaultDelay waits before the request is forwarded.
-type FaultDelay struct {
-	// Duration in seconds.
-	Duration float64
-	// Percentage of the requests, 0 to 100.
-	Percentage int
 }
 
 // PluginName implements Plugin.
@@ -75,25 +58,8 @@ func (*FaultInjection) PluginName() string { return "fault-injection" }
 
 // AppendJSON implements Plugin.
 func (f *FaultInjection) AppendJSON(b []byte) []byte {
+	b = append(b, `{"abort":`...)
 	o := beginObject(b)
-	if f.Abort != nil {
-		o.key("abort")
-		a := beginObject(o.b)
-		a.string("body", f.Abort.Body)
-		a.int("http_status", f.Abort.HTTPStatus)
-		if f.Abort.Percentage != 100 {
-			a.int("percentage", f.Abort.Percentage)
-		}
-		o.b = a.end()
-	}
-	if f.Delay != nil {
-		o.key("delay")
-		d := beginObject(o.b)
-		d.number("duration", f.Delay.Duration)
-		if f.Delay.Percentage != 100 {
-			d.int("percentage", f.Delay.Percentage)
-		}
-		o.b = d.end()
-	}
-	return o.end()
+	o.int("http_status", f.HTTPStatus)
+	return append(o.end(), '}')
 }

@@ -94,7 +94,7 @@ func (m *medium) serve(resources []simulate.Resource) {
 	round := strconv.Itoa(m.round)
 	probe := apisix.Route{
 		ID: "probe", Hosts: []string{"r" + round + ".probe.oracle"}, URI: "/*",
-		Plugins: []apisix.Plugin{&apisix.FaultInjection{Abort: &apisix.FaultAbort{HTTPStatus: 204, Percentage: 100}}},
+		Plugins: []apisix.Plugin{&apisix.FaultInjection{HTTPStatus: 204}},
 	}
 	next := map[string]bool{}
 	var ops []etcdapi.Op

@@ -122,7 +122,7 @@ func (m *mesh) serve(cfg *ir.Config) {
 	rev := strconv.FormatInt(m.store.Revision(), 10)
 	probe := apisix.Route{
 		ID: "probe", Hosts: []string{"r" + rev + ".probe.test"}, URI: "/*",
-		Plugins: []apisix.Plugin{&apisix.FaultInjection{Abort: &apisix.FaultAbort{HTTPStatus: http.StatusNoContent, Percentage: 100}}},
+		Plugins: []apisix.Plugin{&apisix.FaultInjection{HTTPStatus: http.StatusNoContent}},
 	}
 	ops = append(ops, etcdapi.Op{Key: "/apisix/routes/probe", Value: probe.AppendJSON(nil)})
 	m.store.Apply(ops)

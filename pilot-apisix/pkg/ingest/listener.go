@@ -58,7 +58,7 @@ func (b *builder) listeners() []listener {
 			}
 			continue
 		}
-		if len(e.Services()) == 0 {
+		if !slices.ContainsFunc(e.Services(), func(s *model.Service) bool { return s.Resolution != model.Alias }) {
 			// It opens nothing, as on Envoy.
 			continue
 		}

@@ -22,19 +22,15 @@ import (
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
 )
 
-// maxStatus is the highest status that Envoy and APISIX's fault-injection take.
+// maxStatus is the highest status that Envoy and APISIX take.
 const maxStatus = 599
 
 // directResponse answers with what the configuration says. nginx can send no final response below 200.
 func (t *translator) directResponse(r *ir.Route) apisix.Plugin {
-	d := *r.DirectResponse
+	d := r.DirectResponse
 	if d.Status < http.StatusOK || d.Status > maxStatus {
 		t.diagnose(fidelity.StatusRefused, r.Source, "%d", d.Status)
-		d = ir.DirectResponse{Status: http.StatusNotImplemented}
+		return &apisix.MeshDirectResponse{Status: http.StatusNotImplemented}
 	}
-	if len(d.Body) == 0 && r.Fault == nil && r.Headers.Response.Empty() {
-		return respond(d.Status)
-	}
-	// respond is the plugin fault-injection, which injects the fault of the route then, and answers before headers are changed.
 	return &apisix.MeshDirectResponse{Status: d.Status, Body: d.Body}
 }

@@ -51,7 +51,8 @@ func (t *translator) catchAll() {
 	t.add(&route, r.Source)
 }
 
-// respond answers every request with status and no body.
+// respond is what the proxy says of itself: a status and no body. From it a gRPC client makes the same gRPC status that Envoy
+// would have sent, so that APISIX's own plugin will do.
 func respond(status int) apisix.Plugin {
-	return &apisix.FaultInjection{Abort: &apisix.FaultAbort{HTTPStatus: status, Percentage: 100}}
+	return &apisix.FaultInjection{HTTPStatus: status}
 }

@@ -251,7 +251,7 @@ func TestTypedResources(t *testing.T) {
 			{Logic: apisix.LogicOr, Exprs: []apisix.Expr{{Var: "http_x", Op: apisix.OpEqual, Value: ""}, {Var: "http_x", Not: true, Op: apisix.OpMatch, Value: "^"}}},
 		},
 		Plugins: []apisix.Plugin{
-			&apisix.FaultInjection{Delay: &apisix.FaultDelay{Duration: 1.5, Percentage: 20}, Abort: &apisix.FaultAbort{HTTPStatus: 503, Percentage: 10}},
+			&apisix.MeshFault{Delay: &apisix.MeshFaultDelay{Duration: 1.5, Percentage: 20}, Abort: &apisix.MeshFaultAbort{HTTPStatus: 503, Percentage: 10}},
 			&apisix.TrafficSplit{Upstreams: []apisix.WeightedUpstream{{UpstreamID: "u1", Weight: 1}, {UpstreamID: "u2", Weight: 3}}},
 		},
 	}
