@@ -56,7 +56,8 @@ spec:
 		want          []string
 	}{
 		{
-			"jason", "GET http://reviews:9080/reviews/0", []string{"end-user: jason"},
+			"jason", "GET http://reviews:9080/reviews/0",
+			[]string{"end-user: jason"},
 			[]string{"VirtualService default/reviews spec.http[0].match[0] (" + jason + ":12)", "100% to outbound_9080_v2_reviews", "127.0.1.5:9080", "as GET /reviews/0, host reviews:9080"},
 		},
 		{"another", "http://reviews:9080/reviews/0", nil, []string{"spec.http[1] (" + jason + ":19)", "100% to outbound_9080_v1_reviews", "127.0.1.4:9080"}},

@@ -175,7 +175,7 @@ func keptHeader(name string) bool {
 	return name != ""
 }
 
-// forwarded sets what APISIX sets in every request, whatever the client sent.
+// forwarded sets what APISIX sets in every request, where the client did not: it is trusted (apisix.trusted_addresses).
 func (r *request) forwarded() {
 	port := "80"
 	if r.scheme == "https" {
@@ -185,10 +185,19 @@ func (r *request) forwarded() {
 	if p := hostPort(r.httpHost); p != "" {
 		port = p
 	}
-	r.setHeader("X-Forwarded-Proto", r.scheme)
-	r.setHeader("X-Forwarded-Host", r.httpHost)
-	r.setHeader("X-Forwarded-Port", port)
-	r.removeHeader("Forwarded")
+	for _, h := range []struct{ name, value string }{
+		{"X-Forwarded-Proto", r.scheme}, {"X-Forwarded-Host", r.httpHost}, {"X-Forwarded-Port", port},
+	} {
+		if sent := r.headerVar("http_" + strings.ReplaceAll(strings.ToLower(h.name), "-", "_")); sent.ok && sent.text != "" {
+			h.value = sent.text
+		}
+		r.setHeader(h.name, h.value)
+	}
+	if sent := r.headerVar("http_forwarded"); !sent.ok || sent.text == "" {
+		r.removeHeader("Forwarded")
+	} else {
+		r.setHeader("Forwarded", sent.text)
+	}
 }
 
 // address finds $remote_addr: APISIX trusts X-Real-IP from 127.0.0.1.

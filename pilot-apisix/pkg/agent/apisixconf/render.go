@@ -66,8 +66,10 @@ func Render(o Options) ([]byte, error) {
 		// The control plane sends what is secret over mTLS, and nothing encrypted with APISIX's well-known keys.
 		"data_encryption": object{"enable_encrypt_fields": false},
 		"router":          object{"http": "radixtree_host_uri"},
-		"proxy_mode":      "http",
-		"enable_control":  o.Control != "",
+		// The clients are those of the workload: what they say of whom they forward for stays.
+		"trusted_addresses": []string{"0.0.0.0/0", "::/0"},
+		"proxy_mode":        "http",
+		"enable_control":    o.Control != "",
 	}
 	if err := setListeners(settings, &o); err != nil {
 		return nil, err
