@@ -21,6 +21,8 @@ import (
 	"strings"
 	"testing"
 
+	"sigs.k8s.io/yaml"
+
 	"istio.io/istio/pkg/test/util/assert"
 )
 
@@ -94,6 +96,29 @@ spec:
 	}
 	assert.NoError(t, json.Unmarshal([]byte(out), &doc))
 	assert.Equal(t, doc.Destinations[0].Endpoints, []string{"127.0.1.4:9080"})
+}
+
+// TestPlugins writes the plugins that the translator's routes name.
+func TestPlugins(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "mesh")
+	out, _, err := run(t, "plugins", dir)
+	assert.NoError(t, err)
+	var config struct {
+		APISIX struct {
+			ExtraLuaPath string `json:"extra_lua_path"`
+		}
+		Plugins []string
+	}
+	assert.NoError(t, yaml.Unmarshal([]byte(out), &config))
+	assert.Equal(t, config.APISIX.ExtraLuaPath, filepath.Join(dir, "?.lua"))
+	for _, name := range config.Plugins {
+		if !strings.HasPrefix(name, "mesh-") {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(dir, "apisix/plugins", name+".lua")); err != nil {
+			t.Errorf("the translator uses %s: %v", name, err)
+		}
+	}
 }
 
 func TestExplainErrors(t *testing.T) {

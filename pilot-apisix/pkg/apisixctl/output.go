@@ -86,8 +86,7 @@ const apisixHeader = `# conf/apisix.yaml of a standalone APISIX (deployment.role
 #       map $http_host $` + apisix.VarOriginalDstPort + ` { "~:(?<host_port>\d+)$" $host_port; default 80; }
 #       proxy_next_upstream error;
 #
-# The plugins whose names begin with "mesh-" are in pilot-apisix/lua of the sources: list them in "plugins", and set
-# apisix.extra_lua_path to "<that directory>/?.lua".
+# "apisixctl plugins DIR" writes the plugins whose names begin with "mesh-", and says what conf/config.yaml needs for them.
 `
 
 // writeAPISIX prints a file that a standalone APISIX loads as it is: a list of objects per kind, and its end mark.

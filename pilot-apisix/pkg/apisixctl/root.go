@@ -37,6 +37,6 @@ func NewRootCommand() *cobra.Command {
 		},
 	}
 	options.AttachCobraFlags(root)
-	root.AddCommand(newTranslateCommand(), newExplainCommand(), version.CobraCommand())
+	root.AddCommand(newTranslateCommand(), newExplainCommand(), newPluginsCommand(), version.CobraCommand())
 	return root
 }
