@@ -42,6 +42,6 @@ var workloadGroup = Object{
 		exact("spec.metadata.{labels,annotations}.*", ""),
 		as("spec.template", "WorkloadEntry spec"),
 		untold(ir.NotCarried, "spec.probe.**",
-			"the agent does not probe and reports no health, so that istiod keeps a workload that was registered with a probe out of its services"),
+			"the agent does not probe: the workload counts as healthy as long as it is registered; the agent's log says so"),
 	},
 }

@@ -97,6 +97,16 @@ func TestNode(t *testing.T) {
 	}
 }
 
+// TestReadinessProbe must not reach istiod, which would wait for its results.
+func TestReadinessProbe(t *testing.T) {
+	sidecar(t, map[string]string{"PROXY_CONFIG": "readinessProbe: {httpGet: {port: 8080, path: /ready}}\nstatusPort: 15020"})
+	c, err := New(Args{})
+	assert.NoError(t, err)
+	pc, _ := field(t, c.Node.GetMetadata(), "PROXY_CONFIG").(map[string]any)
+	assert.Equal(t, pc["statusPort"], any(15020.0))
+	assert.Equal(t, pc["readinessProbe"], nil)
+}
+
 func TestNodeOfAHostWithoutKubernetes(t *testing.T) {
 	sidecar(t, map[string]string{
 		"POD_NAME": "", "ISTIO_META_CLUSTER_ID": "", "ISTIO_METAJSON_LABELS": `{"app":"ratings"}`,

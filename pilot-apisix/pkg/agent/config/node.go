@@ -25,6 +25,7 @@ import (
 	"strings"
 
 	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"istio.io/api/annotation"
@@ -89,7 +90,7 @@ func newNode(role string, args Args, pc *meshconfig.ProxyConfig, xdsRootCA strin
 		Platform:        cloud(ips),
 		InstanceIPs:     ips,
 		StsPort:         args.StsPort,
-		ProxyConfig:     pc,
+		ProxyConfig:     withoutReadinessProbe(pc),
 		XDSRootCert:     xdsRootCA,
 		EnvoyStatusPort: envoyStatusPortVar.Get(),
 	})
@@ -102,6 +103,18 @@ func newNode(role string, args Args, pc *meshconfig.ProxyConfig, xdsRootCA strin
 		return "", nil, fmt.Errorf("metadata of node %s: %w", id, err)
 	}
 	return workload, &core.Node{Id: id, Metadata: metadata, Locality: node.Locality}, nil
+}
+
+// withoutReadinessProbe leaves out the probe of a WorkloadGroup. istiod would hold the workload unhealthy until somebody who has
+// probed it says otherwise, and this agent does not probe.
+func withoutReadinessProbe(pc *meshconfig.ProxyConfig) *meshconfig.ProxyConfig {
+	if pc.GetReadinessProbe() == nil {
+		return pc
+	}
+	log.Warnf("proxy configuration: the readinessProbe is not carried: the workload counts as healthy as long as it is registered")
+	out := proto.CloneOf(pc)
+	out.ReadinessProbe = nil
+	return out
 }
 
 // metadataStruct is the node's metadata as Istio's agent writes it into Envoy's bootstrap: typed fields, then those of
