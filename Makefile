@@ -9,6 +9,12 @@ OUT      ?= out
 PACKAGES ?= ./...
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
+# How many random tables are played against a real APISIX, 20 requests each.
+ORACLE_TABLES ?= 500
+# How many random configurations are played on Envoy's side and on ours, how many calls to each, and the first one's seed.
+DIFF_CONFIGS ?= 2000
+DIFF_CALLS ?= 20
+DIFF_SEED ?= 1
 # Which benchmarks run, and where they are.
 BENCH    ?= .
 BENCH_PACKAGES ?= ./tests/bench/...
@@ -58,6 +64,15 @@ race: ## Run the tests of what is concurrent under the race detector (needs a C 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (30s) each
 	@GO="$(GO)" tools/fuzz.sh $(FUZZTIME)
+
+.PHONY: oracle
+oracle: ## Check the simulator against a real APISIX: ORACLE_TABLES (500) random tables, ORACLE_SEED for one that was
+	ORACLE_SEED=$${ORACLE_SEED:-$$RANDOM} ORACLE_TABLES=$(ORACLE_TABLES) $(GO) test -count=1 -v -timeout 30m -run 'TestMatching|TestPlugins|TestShares' ./tests/oracle/
+
+.PHONY: differential
+differential: ## Compare with Envoy: DIFF_CONFIGS (2000) random configurations, DIFF_CALLS (20) to each, from DIFF_SEED (1)
+	DIFF_CONFIGS=$(DIFF_CONFIGS) DIFF_CALLS=$(DIFF_CALLS) DIFF_SEED=$(DIFF_SEED) \
+		$(GO) test -count=1 -v -timeout 30m ./tests/differential/
 
 .PHONY: bench
 bench: ## Run the benchmarks: Envoy generation and ours, side by side (BENCH=regexp)

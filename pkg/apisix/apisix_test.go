@@ -127,7 +127,7 @@ func TestCanonical(t *testing.T) {
 		&apisix.Route{
 			ID: "i", Name: "n", Hosts: []string{"a", "b"}, URI: "/*", Vars: exprs, Priority: -1, UpstreamID: "u", EnableWebsocket: true,
 			Plugins: []apisix.Plugin{
-				&apisix.FaultInjection{HTTPStatus: 500},
+				&apisix.MeshDirectResponse{Status: 500},
 				&apisix.TrafficSplit{Upstreams: []apisix.WeightedUpstream{{UpstreamID: "u", Weight: 1}, {UpstreamID: "v"}}},
 			},
 		},

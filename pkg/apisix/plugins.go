@@ -46,20 +46,3 @@ func (t *TrafficSplit) AppendJSON(b []byte) []byte {
 	}
 	return append(b, `]}]}`...)
 }
-
-// FaultInjection is the plugin of that name, which answers every request with a status and no body.
-type FaultInjection struct {
-	// HTTPStatus is 200 or above.
-	HTTPStatus int
-}
-
-// PluginName implements Plugin.
-func (*FaultInjection) PluginName() string { return "fault-injection" }
-
-// AppendJSON implements Plugin.
-func (f *FaultInjection) AppendJSON(b []byte) []byte {
-	b = append(b, `{"abort":`...)
-	o := beginObject(b)
-	o.int("http_status", f.HTTPStatus)
-	return append(o.end(), '}')
-}

@@ -76,8 +76,7 @@ var (
 var virtualService = Object{
 	API: "VirtualService",
 	Note: "Objects bind to the proxies, hosts and rules that they bind to on Envoy, delegates and precedence included. Fields that " +
-		"Envoy ignores beside others (such as `timeout` beside `redirect`) are ignored here too. Where the proxy itself answers a gRPC " +
-		"request with an HTTP status, the client makes of it the same gRPC status that Envoy would have sent.",
+		"Envoy ignores beside others (such as `timeout` beside `redirect`) are ignored here too.",
 	Rows: []Row{
 		exact("spec.hosts[]", "a dot at the end of the Host header counts for nothing; on Envoy it does unless the rest is the full name of a service"),
 		told(DomainNotCarried),

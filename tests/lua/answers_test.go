@@ -159,7 +159,7 @@ func testGRPCAnswers(p *proxy) {
 // call makes a call with a gRPC client of its own, and returns the header that the server has sent.
 func (p *proxy) call(host, method string) (metadata.MD, error) {
 	p.t.Helper()
-	conn, err := grpc.NewClient("passthrough:///"+p.address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithAuthority(host))
+	conn, err := grpc.NewClient("passthrough:///"+p.Address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithAuthority(host))
 	if err != nil {
 		p.t.Fatal(err)
 	}

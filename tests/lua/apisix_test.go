@@ -22,74 +22,31 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os/user"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/lua"
-	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/apisixconf"
-	"github.com/apisix-mesh/pilot-apisix/pkg/apisix/instance/instancetest"
 	"github.com/apisix-mesh/pilot-apisix/pkg/etcdapi"
+	"github.com/apisix-mesh/pilot-apisix/tests/apisixtest"
 )
 
-// patience bounds every wait; nothing is asserted about how long things take.
-const patience = 30 * time.Second
+const patience = apisixtest.Patience
 
 type object = map[string]any
 
 // proxy is an APISIX with the plugins.
 type proxy struct {
-	t       *testing.T
-	store   *etcdapi.Store
-	address string
-	log     func() string
-	rounds  *int
+	*apisixtest.APISIX
+	t      *testing.T
+	rounds *int
 }
 
 // start runs APISIX with one worker: what a worker remembers is then what every request meets.
 func start(t *testing.T) *proxy {
 	t.Helper()
-	instancetest.Find(t)
-	store, err := etcdapi.NewStore(etcdapi.StoreOptions{StartRevision: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	store.Apply(etcdapi.InitDirs("/apisix", etcdapi.Directories()))
-	gateway := httptest.NewServer(etcdapi.Handler(store, etcdapi.HandlerOptions{}))
-	t.Cleanup(gateway.Close)
-	pack := t.TempDir()
-	if err := lua.Write(pack); err != nil {
-		t.Fatal(err)
-	}
-	me, err := user.Current()
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := "127.0.0.1:" + strconv.Itoa(freePort(t))
-	config, err := apisixconf.Render(apisixconf.Options{
-		Gateway:      gateway.Listener.Addr().String(),
-		Listen:       []string{address},
-		Plugins:      append(lua.Plugins(), "proxy-rewrite", "key-auth"),
-		Workers:      1,
-		User:         me.Username,
-		ExtraLuaPath: pack + "/?.lua",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	i := instancetest.Start(t, string(config), nil)
-	t.Cleanup(gateway.CloseClientConnections)
-	p := &proxy{t: t, store: store, address: address, log: i.ErrorLog, rounds: new(int)}
-	p.eventually("APISIX listens", func() bool {
-		c, err := net.Dial("tcp", address)
-		if err == nil {
-			_ = c.Close()
-		}
-		return err == nil
-	})
-	return p
+	return &proxy{APISIX: apisixtest.Start(t, append(lua.Plugins(), "proxy-rewrite", "key-auth"), 1), t: t, rounds: new(int)}
 }
 
 // upstream puts an upstream in place. nodes are host:port, each of weight 1, or with "=<weight>" behind.
@@ -130,7 +87,7 @@ func (p *proxy) put(kind, id string, value object) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.store.Apply([]etcdapi.Op{{Key: "/apisix/" + kind + "/" + id, Value: b}})
+	p.Store.Apply([]etcdapi.Op{{Key: "/apisix/" + kind + "/" + id, Value: b}})
 }
 
 // sync waits until what was put in place is served.
@@ -139,19 +96,9 @@ func (p *proxy) sync() {
 	*p.rounds++
 	name := "round" + strconv.Itoa(*p.rounds)
 	p.route(name, "", object{"mesh-direct-response": object{"status": 299}})
-	p.eventually("APISIX serves the configuration", func() bool {
+	p.Eventually(p.t, "APISIX serves the configuration", func() bool {
 		return p.do(request{host: name + ".test"}).status == 299
 	})
-}
-
-func (p *proxy) eventually(what string, ok func() bool) {
-	p.t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if ok() {
-			return
-		}
-	}
-	p.t.Fatalf("in vain: %s\n%s", what, p.log())
 }
 
 // request is sent as it stands, byte by byte.
@@ -174,7 +121,7 @@ type response struct {
 // do sends a request on a connection of its own. Without a response at all the status is 0.
 func (p *proxy) do(r request) response {
 	p.t.Helper()
-	conn, err := net.Dial("tcp", p.address)
+	conn, err := net.Dial("tcp", p.Address)
 	if err != nil {
 		return response{err: err}
 	}

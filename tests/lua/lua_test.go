@@ -54,7 +54,7 @@ func TestPlugins(t *testing.T) {
 			sub.t = t
 			tt.run(&sub)
 			// Whatever else the log has, no plugin stumbles.
-			if log := sub.log(); strings.Contains(log, "attempt to ") {
+			if log := sub.Log(); strings.Contains(log, "attempt to ") {
 				t.Error(log)
 			}
 		})

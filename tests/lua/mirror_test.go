@@ -35,7 +35,7 @@ func (p *proxy) next(got chan seen) seen {
 	case s := <-got:
 		return s
 	case <-time.After(patience):
-		p.t.Fatalf("no copy has arrived\n%s", p.log())
+		p.t.Fatalf("no copy has arrived\n%s", p.Log())
 		return seen{}
 	}
 }
@@ -154,7 +154,7 @@ func testMirrorBounds(p *proxy) {
 	if took := time.Since(begun); took > patience/2 {
 		p.t.Errorf("a slow mirror delays requests: %v", took)
 	}
-	p.eventually("copies arrive", func() bool { return held.Load() > 200 })
+	p.Eventually(p.t, "copies arrive", func() bool { return held.Load() > 200 })
 	if n := held.Load(); n > 256 {
 		p.t.Errorf("%d copies are under way", n)
 	}

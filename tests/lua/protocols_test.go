@@ -44,7 +44,7 @@ func testUpgrade(p *proxy) {
 		"mesh-mirror": object{"mirrors": []object{{"upstream_id": "upgrade"}}},
 	})
 	p.sync()
-	conn, err := net.Dial("tcp", p.address)
+	conn, err := net.Dial("tcp", p.Address)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func testHTTP2(p *proxy) {
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
 	transport := &http.Transport{Protocols: &protocols, DialContext: func(context.Context, string, string) (net.Conn, error) {
-		return net.Dial("tcp", p.address)
+		return net.Dial("tcp", p.Address)
 	}}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: patience}

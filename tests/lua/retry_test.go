@@ -220,7 +220,7 @@ func testTimeout(p *proxy) {
 		}
 	}
 	// Sending the request is not in the timeout.
-	conn, err := net.Dial("tcp", p.address)
+	conn, err := net.Dial("tcp", p.Address)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -17,5 +17,6 @@
 // shows it.
 //
 // A run is told by its seed, which is printed and can be set: ORACLE_SEED=7 ORACLE_TABLES=100 go test ./tests/oracle/. Without
-// an APISIX (APISIX_HOME, PATH or /usr/local/apisix) it is skipped. `make oracle` runs 500 tables with 20 requests each.
+// an APISIX (APISIX_HOME, PATH or /usr/local/apisix) it is skipped. `make oracle` runs 500 tables with 20 requests each, from
+// another seed every time.
 package oracle

@@ -20,7 +20,6 @@ import (
 	"os"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix/simulate"
 )
@@ -47,7 +46,7 @@ func environment(t *testing.T, name string, otherwise int64) int64 {
 // TestMatching lets every route answer by itself, with its name and with what it knows about the request.
 func TestMatching(t *testing.T) {
 	m := start(t, "fault-injection")
-	seed := environment(t, "ORACLE_SEED", time.Now().UnixNano()%1_000_000)
+	seed := environment(t, "ORACLE_SEED", 1)
 	tables := environment(t, "ORACLE_TABLES", 20)
 	t.Logf("ORACLE_SEED=%d ORACLE_TABLES=%d", seed, tables)
 	requests, answered, shown := 0, map[int]int{}, 0

@@ -41,7 +41,7 @@ func TestPlugins(t *testing.T) {
 	}
 	m := start(t, append([]string{"fault-injection", "traffic-split"}, pluginsOfTheMesh...)...)
 	b := newBackends(t)
-	seed := environment(t, "ORACLE_SEED", time.Now().UnixNano()%1_000_000)
+	seed := environment(t, "ORACLE_SEED", 1)
 	tables := environment(t, "ORACLE_TABLES", 20)
 	t.Logf("ORACLE_SEED=%d ORACLE_TABLES=%d", seed, tables)
 	requests, shown, forwarded, copies := 0, 0, 0, 0

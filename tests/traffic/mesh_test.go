@@ -19,87 +19,36 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/user"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/lua"
-	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/apisixconf"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/translate"
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
-	"github.com/apisix-mesh/pilot-apisix/pkg/apisix/instance/instancetest"
 	"github.com/apisix-mesh/pilot-apisix/pkg/etcdapi"
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
+	"github.com/apisix-mesh/pilot-apisix/tests/apisixtest"
 )
 
-// patience bounds every wait; nothing is asserted about how long things take.
-const patience = 30 * time.Second
+const patience = apisixtest.Patience
 
 // mesh is an APISIX under a translated configuration.
 type mesh struct {
+	*apisixtest.APISIX
 	t      *testing.T
-	store  *etcdapi.Store
 	output *translate.Output
 	base   string
 	client *http.Client
-	log    func() string
 }
 
 // start runs APISIX on an empty configuration.
 func start(t *testing.T) *mesh {
 	t.Helper()
-	instancetest.Find(t)
-	store, err := etcdapi.NewStore(etcdapi.StoreOptions{StartRevision: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	store.Apply(etcdapi.InitDirs("/apisix", etcdapi.Directories()))
-	gateway := httptest.NewServer(etcdapi.Handler(store, etcdapi.HandlerOptions{}))
-	t.Cleanup(gateway.Close)
-
-	// The test's own directory belongs to whom nginx's workers may not be.
-	plugins, err := os.MkdirTemp("", "lua")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(plugins) })
-	if err := lua.Write(plugins); err != nil {
-		t.Fatal(err)
-	}
-	port := freePort(t)
-	me, err := user.Current()
-	if err != nil {
-		t.Fatal(err)
-	}
-	config, err := apisixconf.Render(apisixconf.Options{
-		Gateway: gateway.Listener.Addr().String(),
-		Listen:  []string{"127.0.0.1:" + strconv.Itoa(port)},
-		Plugins: translate.Plugins(),
-		Workers: 2,
-		User:    me.Username,
-		// What the translator makes takes the mesh's own plugins.
-		ExtraLuaPath: lua.Path(plugins),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := instancetest.Start(t, string(config), nil)
-	t.Cleanup(gateway.CloseClientConnections)
-	m := &mesh{
-		t: t, store: store, base: "http://127.0.0.1:" + strconv.Itoa(port), log: p.ErrorLog,
+	a := apisixtest.Start(t, translate.Plugins(), 2)
+	return &mesh{
+		APISIX: a, t: t, base: "http://" + a.Address,
 		client: &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
-	m.eventually("APISIX listens", func() bool {
-		c, err := net.Dial("tcp", strings.TrimPrefix(m.base, "http://"))
-		if err == nil {
-			_ = c.Close()
-		}
-		return err == nil
-	})
-	return m
 }
 
 // serve translates cfg and waits until every worker serves it: a route of the round's own answers with the round's number.
@@ -119,15 +68,15 @@ func (m *mesh) serve(cfg *ir.Config) {
 			}
 		}
 	}
-	rev := strconv.FormatInt(m.store.Revision(), 10)
+	rev := strconv.FormatInt(m.Store.Revision(), 10)
 	probe := apisix.Route{
 		ID: "probe", Hosts: []string{"r" + rev + ".probe.test"}, URI: "/*",
-		Plugins: []apisix.Plugin{&apisix.FaultInjection{HTTPStatus: http.StatusNoContent}},
+		Plugins: []apisix.Plugin{&apisix.MeshDirectResponse{Status: http.StatusNoContent}},
 	}
 	ops = append(ops, etcdapi.Op{Key: "/apisix/routes/probe", Value: probe.AppendJSON(nil)})
-	m.store.Apply(ops)
+	m.Store.Apply(ops)
 	m.output = next
-	m.eventually("both workers serve the configuration", func() bool {
+	m.Eventually(m.t, "both workers serve the configuration", func() bool {
 		for range 40 {
 			res := m.do(request{host: "r" + rev + ".probe.test", path: "/", fresh: true})
 			if res.status != http.StatusNoContent {
@@ -136,16 +85,6 @@ func (m *mesh) serve(cfg *ir.Config) {
 		}
 		return true
 	})
-}
-
-func (m *mesh) eventually(what string, ok func() bool) {
-	m.t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if ok() {
-			return
-		}
-	}
-	m.t.Fatalf("in vain: %s\n%s", what, m.log())
 }
 
 // request is what a client sends. The port that it means is that of the host, or 80.

@@ -21,6 +21,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pilot/pkg/serviceregistry/provider"
+	"istio.io/istio/pkg/config/constants"
 	"istio.io/istio/pkg/config/protocol"
 
 	"github.com/apisix-mesh/pilot-apisix/pkg/fidelity"
@@ -47,6 +48,7 @@ func (b *builder) listeners() []listener {
 			out = append(out, listener{port: port, egress: l})
 		}
 	}
+	own := func(port int) { ports[port] = struct{}{} }
 	sidecar := ir.Source{Kind: "Sidecar", Namespace: b.scope.Namespace, Name: b.scope.Name}
 	for _, e := range b.scope.EgressListeners {
 		if e.IstioListener.GetCaptureMode() == networking.CaptureMode_NONE {
@@ -73,10 +75,17 @@ func (b *builder) listeners() []listener {
 		case e.IstioListener.Port.Number == 0:
 			b.diagnose(fidelity.UnixListener.At(sidecar.At("spec.egress"), "%s", e.IstioListener.Bind))
 		case p == protocol.HTTP_PROXY:
+			own(int(e.IstioListener.Port.Number))
 			b.diagnose(fidelity.HTTPProxyListener.At(sidecar.At("spec.egress"), "port %d", e.IstioListener.Port.Number))
 		case p.IsHTTPOrSniffed():
 			add(int(e.IstioListener.Port.Number))
 		default:
+			// One for services without an address of their own takes the port of every address.
+			if slices.ContainsFunc(e.Services(), func(s *model.Service) bool {
+				return s.GetAddressForProxy(b.in.Proxy) == constants.UnspecifiedIP
+			}) {
+				own(int(e.IstioListener.Port.Number))
+			}
 			b.diagnose(fidelity.TCPServiceNotCarried.At(sidecar.At("spec.egress"), "port %d", e.IstioListener.Port.Number))
 		}
 	}

@@ -30,7 +30,7 @@ func (t *translator) directResponse(r *ir.Route) apisix.Plugin {
 	d := r.DirectResponse
 	if d.Status < http.StatusOK || d.Status > maxStatus {
 		t.diagnose(fidelity.StatusRefused, r.Source, "%d", d.Status)
-		return &apisix.MeshDirectResponse{Status: http.StatusNotImplemented}
+		return respond(http.StatusNotImplemented)
 	}
 	return &apisix.MeshDirectResponse{Status: d.Status, Body: d.Body}
 }

@@ -51,8 +51,7 @@ func (t *translator) catchAll() {
 	t.add(&route, r.Source)
 }
 
-// respond is what the proxy says of itself: a status and no body. From it a gRPC client makes the same gRPC status that Envoy
-// would have sent, so that APISIX's own plugin will do.
+// respond answers every request with status and no body.
 func respond(status int) apisix.Plugin {
-	return &apisix.FaultInjection{HTTPStatus: status}
+	return &apisix.MeshDirectResponse{Status: status}
 }

@@ -31,7 +31,7 @@ func (t *translator) redirect(r *ir.Route) apisix.Plugin {
 	d := r.Redirect
 	if d.Scheme != "" && !validScheme.MatchString(d.Scheme) || d.Port < 0 || d.Port > maxPort {
 		t.diagnose(fidelity.RedirectRefused, r.Source.At("redirect"), "scheme %q, port %d", d.Scheme, d.Port)
-		return &apisix.MeshDirectResponse{Status: http.StatusNotImplemented}
+		return respond(http.StatusNotImplemented)
 	}
 	return &apisix.MeshRedirect{
 		Code: d.Code, Scheme: d.Scheme, Authority: d.Authority, Port: d.Port, Path: d.Path, PrefixRewrite: prefixRewrite(d.Prefix),

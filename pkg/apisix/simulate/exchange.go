@@ -169,8 +169,7 @@ func (e *exchange) reach(t *target) {
 		u = e.config.upstreams[t.UpstreamID]
 	}
 	if t.OriginalDst.IsValid() {
-		// No retry: there is no other address.
-		u = &Upstream{Timeout: Timeout{defaultTimeout, defaultTimeout, defaultTimeout}, Nodes: make([]apisix.Node, 1)}
+		u = &Upstream{Timeout: t.Timeout, Nodes: make([]apisix.Node, 1)}
 	}
 	switch {
 	case t.Status != 0:

@@ -15,6 +15,7 @@
 package simulate
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -91,8 +92,8 @@ func parseHeaderValue(raw json.RawMessage) ([]valuePart, error) {
 	return parts, nil
 }
 
-// changes are the operations as they come out for a request; read looks at it as the removals leave it.
-func (o *headerOps) changes(e *exchange, read *request) []HeaderChange {
+// changes are the operations as they come out for what t gets or answers, which looks at the request as the removals leave it.
+func (o *headerOps) changes(e *exchange, t *target) []HeaderChange {
 	if o == nil {
 		return nil
 	}
@@ -105,7 +106,7 @@ func (o *headerOps) changes(e *exchange, read *request) []HeaderChange {
 			if v.append != add {
 				continue
 			}
-			value := v.value(e, read)
+			value := v.value(e, t)
 			if value == "" {
 				continue
 			}
@@ -119,14 +120,14 @@ func (o *headerOps) changes(e *exchange, read *request) []HeaderChange {
 	return out
 }
 
-func (v *headerValue) value(e *exchange, read *request) string {
+func (v *headerValue) value(e *exchange, t *target) string {
 	var b strings.Builder
 	for _, p := range v.parts {
 		b.WriteString(p.text)
 		if p.variable == "" {
 			continue
 		}
-		if got := e.variable(p.variable, read); got.ok && !got.isTrue {
+		if got := e.variable(p.variable, t); got.ok && !got.isTrue {
 			b.WriteString(got.text)
 		}
 	}
@@ -134,15 +135,23 @@ func (v *headerValue) value(e *exchange, read *request) string {
 }
 
 // variable is one that a plugin reads after the route was found.
-func (e *exchange) variable(name string, read *request) value {
-	if name == "route_id" {
+func (e *exchange) variable(name string, t *target) value {
+	switch name {
+	case "route_id":
 		return text(e.route)
+	case "upstream_host":
+		return text(cmp.Or(t.Request.Host, e.httpHost))
+	case "upstream_uri":
+		if !t.rewritten {
+			return text("")
+		}
+		return text(t.Request.Path)
 	}
 	if err := checkVariable(name); err != nil {
 		e.notSimulated("variable " + name)
 		return missing
 	}
-	return read.lookup(name)
+	return t.state.lookup(name)
 }
 
 // applyRequest makes the changes to what t gets.
@@ -153,12 +162,12 @@ func (o *headerOps) applyRequest(e *exchange, t *target) {
 	for _, name := range o.remove {
 		t.changeRequest(HeaderChange{Action: Remove, Name: name})
 	}
-	t.changeRequest(o.changes(e, t.state)[len(o.remove):]...)
+	t.changeRequest(o.changes(e, t)[len(o.remove):]...)
 }
 
 // applyResponse makes the changes to the answer, or to what t answers.
 func (o *headerOps) applyResponse(e *exchange, t *target) {
 	if o != nil {
-		e.changeResponse(t, o.changes(e, t.state)...)
+		e.changeResponse(t, o.changes(e, t)...)
 	}
 }

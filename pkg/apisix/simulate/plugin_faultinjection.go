@@ -153,7 +153,7 @@ func (e *exchange) interpolate(s string) string {
 			return whole
 		}
 		name, fallback, _ := strings.Cut(m[2]+m[3], "??")
-		if v := e.variable(strings.TrimSpace(name), e.request); v.ok {
+		if v := e.variable(strings.TrimSpace(name), e.base); v.ok {
 			return v.text
 		}
 		return strings.TrimSpace(fallback)

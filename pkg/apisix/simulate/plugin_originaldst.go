@@ -14,7 +14,10 @@
 
 package simulate
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // originalDst is mesh-original-dst.
 type originalDst struct {
@@ -23,20 +26,34 @@ type originalDst struct {
 	ConnectTimeout float64 `json:"connect_timeout"`
 }
 
+// The defaults of mesh-original-dst: there is no other limit than that of the connection.
+const (
+	originalDstConnectTimeout = 10
+	originalDstTimeout        = 24 * time.Hour
+)
+
 func parseOriginalDst(raw json.RawMessage) (plugin, error) {
+	return newOriginalDst(raw)
+}
+
+func newOriginalDst(raw json.RawMessage) (*originalDst, error) {
 	o, err := decodeConf[originalDst](raw)
+	if o.ConnectTimeout == 0 {
+		o.ConnectTimeout = originalDstConnectTimeout
+	}
 	return &o, err
 }
 
 func (o *originalDst) access(e *exchange) {
 	for _, t := range e.targets {
-		e.toOriginalDst(t)
+		o.take(e, t)
 	}
 }
 
-// toOriginalDst sends what was captured to where it was going.
-func (e *exchange) toOriginalDst(t *target) {
+// take sends what was captured to where it was going. There is no other address, and so no retry.
+func (o *originalDst) take(e *exchange, t *target) {
 	if e.originalDst.IsValid() {
 		t.OriginalDst = e.originalDst
+		t.Timeout = Timeout{seconds(o.ConnectTimeout), originalDstTimeout, originalDstTimeout}
 	}
 }

@@ -31,17 +31,16 @@ type splitDestination struct {
 	weight        int
 	// status answers in the place of an upstream; 0 for none.
 	status            int
-	originalDst       bool
+	originalDst       *originalDst
 	request, response *headerOps
 }
 
 func parseSplit(raw json.RawMessage) (plugin, error) {
 	conf, err := decodeConf[struct {
 		Destinations []struct {
-			UpstreamID id  `json:"upstream_id"`
-			Weight     int `json:"weight"`
-			Status     int `json:"status"`
-			// OriginalDst has what does not matter here.
+			UpstreamID  id              `json:"upstream_id"`
+			Weight      int             `json:"weight"`
+			Status      int             `json:"status"`
 			OriginalDst json.RawMessage `json:"original_dst"`
 			Authority   string          `json:"authority"`
 			Request     *headerOpsJSON  `json:"request"`
@@ -54,7 +53,12 @@ func parseSplit(raw json.RawMessage) (plugin, error) {
 	s := &split{}
 	for i, in := range conf.Destinations {
 		d := splitDestination{
-			id: string(in.UpstreamID), authority: in.Authority, weight: in.Weight, status: in.Status, originalDst: in.OriginalDst != nil,
+			id: string(in.UpstreamID), authority: in.Authority, weight: in.Weight, status: in.Status,
+		}
+		if in.OriginalDst != nil {
+			if d.originalDst, err = newOriginalDst(in.OriginalDst); err != nil {
+				return nil, fmt.Errorf("destinations[%d].original_dst: %w", i, err)
+			}
 		}
 		if d.request, err = in.Request.parse(); err != nil {
 			return nil, fmt.Errorf("destinations[%d].request: %w", i, err)
@@ -97,8 +101,8 @@ func (d *splitDestination) target(e *exchange) *target {
 		return t
 	}
 	d.request.applyRequest(e, t)
-	if d.originalDst {
-		e.toOriginalDst(t)
+	if d.originalDst != nil {
+		d.originalDst.take(e, t)
 	}
 	return t
 }

@@ -1,0 +1,107 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package apisixtest
+
+import (
+	"net"
+	"net/http/httptest"
+	"os"
+	"os/user"
+	"testing"
+	"time"
+
+	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/lua"
+	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/apisixconf"
+	"github.com/apisix-mesh/pilot-apisix/pkg/apisix/instance/instancetest"
+	"github.com/apisix-mesh/pilot-apisix/pkg/etcdapi"
+)
+
+// Patience bounds every wait; nothing is asserted about how long things take.
+const Patience = 30 * time.Second
+
+// APISIX is one that runs until the test ends.
+type APISIX struct {
+	// Store has the resources that it follows; at first there are none.
+	Store *etcdapi.Store
+	// Address is where it listens for HTTP, on loopback.
+	Address string
+	// Log is the end of its error log.
+	Log func() string
+}
+
+// Start runs an APISIX with these plugins and waits until it listens.
+func Start(t testing.TB, plugins []string, workers int) *APISIX {
+	t.Helper()
+	instancetest.Find(t)
+	store, err := etcdapi.NewStore(etcdapi.StoreOptions{StartRevision: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.Apply(etcdapi.InitDirs("/apisix", etcdapi.Directories()))
+	gateway := httptest.NewServer(etcdapi.Handler(store, etcdapi.HandlerOptions{}))
+	t.Cleanup(gateway.Close)
+	// The test's own directory belongs to whom nginx's workers may not be.
+	pack, err := os.MkdirTemp("", "lua")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(pack) })
+	if err := lua.Write(pack); err != nil {
+		t.Fatal(err)
+	}
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &APISIX{Store: store, Address: freeAddress(t)}
+	config, err := apisixconf.Render(apisixconf.Options{
+		Gateway: gateway.Listener.Addr().String(), Listen: []string{a.Address}, Plugins: plugins, Workers: workers,
+		User: me.Username, ExtraLuaPath: lua.Path(pack),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Log = instancetest.Start(t, string(config), nil).ErrorLog
+	t.Cleanup(gateway.CloseClientConnections)
+	a.Eventually(t, "APISIX listens", func() bool {
+		c, err := net.Dial("tcp", a.Address)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err == nil
+	})
+	return a
+}
+
+// Eventually waits until ok, and fails the test with APISIX's log when that does not come.
+func (a *APISIX) Eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(Patience); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	t.Fatalf("in vain: %s\n%s", what, a.Log())
+}
+
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
