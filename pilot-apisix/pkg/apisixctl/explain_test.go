@@ -98,6 +98,55 @@ spec:
 	assert.Equal(t, doc.Destinations[0].Endpoints, []string{"127.0.1.4:9080"})
 }
 
+// TestExplainGatewayAPI names the route that somebody wrote, and its rule.
+func TestExplainGatewayAPI(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "routes.yaml")
+	assert.NoError(t, os.WriteFile(file, []byte(`
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: reviews, namespace: default}
+spec:
+  parentRefs: [{group: "", kind: Service, name: reviews, port: 9080}]
+  rules:
+  - backendRefs: [{name: reviews, port: 9080}]
+  - matches: [{headers: [{name: end-user, value: jason}]}]
+    backendRefs: [{name: ratings, port: 9080}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: ledger, namespace: default}
+spec: {ports: [{name: grpc, port: 9000}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {name: ledger, namespace: default}
+spec:
+  parentRefs: [{group: "", kind: Service, name: ledger, port: 9000}]
+  rules:
+  - matches: [{method: {service: bank.Ledger, method: Transfer}}]
+    backendRefs: [{name: ledger, port: 9000}]
+`), 0o600))
+	for _, tt := range []struct {
+		request string
+		headers []string
+		want    string
+	}{
+		{"http://reviews:9080/x", []string{"end-user: jason"}, "HTTPRoute default/reviews spec.rules[1] (" + file + ":9)\n  100% to outbound_9080__ratings"},
+		{"http://reviews:9080/x", nil, "HTTPRoute default/reviews spec.rules[0] (" + file + ":8)\n  100% to outbound_9080__reviews"},
+		{"POST http://ledger:9000/bank.Ledger/Transfer", nil, "GRPCRoute default/ledger spec.rules[0] (" + file + ":23)"},
+	} {
+		args := []string{"explain", "-f", samples + "platform", "-f", file, "--proxy", "productpage-v1.default", "--request", tt.request}
+		for _, h := range tt.headers {
+			args = append(args, "-H", h)
+		}
+		out, _, err := run(t, args...)
+		assert.NoError(t, err)
+		if !strings.HasPrefix(out, tt.want) {
+			t.Errorf("%s: got\n%s\nwant\n%s", tt.request, out, tt.want)
+		}
+	}
+}
+
 // TestPlugins writes the plugins that the translator's routes name.
 func TestPlugins(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "mesh")

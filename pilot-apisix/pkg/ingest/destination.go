@@ -17,7 +17,6 @@ package ingest
 import (
 	"net/http"
 	"slices"
-	"strconv"
 
 	networking "istio.io/api/networking/v1alpha3"
 	"istio.io/istio/pilot/pkg/model"
@@ -30,7 +29,7 @@ import (
 // destination is the only one of a rule, which gets everything whatever its weight. What it does to headers comes after what
 // the rule does (processDestination).
 func (r *routeBuilder) destination(route *ir.Route, d *networking.HTTPRouteDestination, src ir.Source) {
-	src = src.At("route[0]")
+	src = r.destinationSource(src, 0)
 	h, authority := r.headers(d.Headers, src.At("headers"))
 	appendOperations(&route.Headers.Request, h.Request)
 	appendOperations(&route.Headers.Response, h.Response)
@@ -58,7 +57,7 @@ func (r *routeBuilder) weightedDestinations(route *ir.Route, list []*networking.
 		if d.Weight == 0 {
 			continue
 		}
-		src := src.At("route[" + strconv.Itoa(i) + "]")
+		src := r.destinationSource(src, i)
 		next := r.to(d.GetDestination(), src.At("destination"))
 		next.Weight = uint32(d.Weight)
 		next.Headers, next.Authority = r.headers(d.Headers, src.At("headers"))

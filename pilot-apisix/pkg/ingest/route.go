@@ -45,13 +45,17 @@ type routeBuilder struct {
 
 func (r *routeBuilder) build() {
 	for i, rule := range r.spec.Http {
-		src := r.source.At("spec.http[" + strconv.Itoa(i) + "]")
+		src := ruleSource(r.vs, i, rule.Name)
 		if len(rule.Match) == 0 {
 			r.add(rule, nil, src, src)
 			return
 		}
 		for j, m := range rule.Match {
-			if r.add(rule, m, src, src.At("match["+strconv.Itoa(j)+"]")) {
+			matchSource := src
+			if !model.UseGatewaySemantics(*r.vs) {
+				matchSource = src.At("match[" + strconv.Itoa(j) + "]")
+			}
+			if r.add(rule, m, src, matchSource) {
 				// Nothing after a rule that takes everything is ever reached.
 				return
 			}

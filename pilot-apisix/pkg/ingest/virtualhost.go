@@ -164,7 +164,3 @@ func (b *builder) virtualServiceGroup(vs *config.Config, registry map[host.Name]
 	}
 	return hostGroup{services: http, hosts: hosts, routes: r.routes, source: r.source, diagnostics: r.diagnostics}, true
 }
-
-func virtualServiceSource(vs *config.Config) ir.Source {
-	return ir.Source{Kind: vs.GroupVersionKind.Kind, Namespace: vs.Namespace, Name: vs.Name}
-}
