@@ -25,7 +25,7 @@ import (
 
 func TestPlugins(t *testing.T) {
 	want := []string{
-		"mesh-cors", "mesh-direct-response", "mesh-fault", "mesh-headers", "mesh-mirror", "mesh-redirect", "mesh-retry", "mesh-rewrite",
+		"mesh-cors", "mesh-direct-response", "mesh-fault", "mesh-hash", "mesh-headers", "mesh-mirror", "mesh-original-dst", "mesh-redirect", "mesh-retry", "mesh-rewrite",
 		"mesh-split",
 	}
 	if got := Plugins(); !slices.Equal(got, want) {
