@@ -66,6 +66,29 @@ local function load_plugins()
     return schemas
 end
 
+-- pretty is JSON for people to compare: keys in order, one value on a line.
+local function pretty(value, indent)
+    if type(value) ~= "table" then
+        return cjson.encode(value)
+    end
+    local inner, lines = indent .. " ", {}
+    if #value > 0 then
+        for i, v in ipairs(value) do
+            lines[i] = inner .. pretty(v, inner)
+        end
+        return "[\n" .. table.concat(lines, ",\n") .. "\n" .. indent .. "]"
+    end
+    local keys = {}
+    for k in pairs(value) do
+        keys[#keys + 1] = k
+    end
+    table.sort(keys)
+    for i, k in ipairs(keys) do
+        lines[i] = inner .. cjson.encode(k) .. ": " .. pretty(value[k], inner)
+    end
+    return "{\n" .. table.concat(lines, ",\n") .. "\n" .. indent .. "}"
+end
+
 describe("schemas", function()
     it("are those of mesh.json", function()
         if not has_cjson then
@@ -76,7 +99,7 @@ describe("schemas", function()
         local got = cjson.decode(cjson.encode({plugins = load_plugins()}))
         if os.getenv("REFRESH_GOLDEN") == "true" then
             local out = assert(io.open(file, "w"))
-            out:write(cjson.encode(got), "\n")
+            out:write(pretty(got, ""), "\n")
             out:close()
         end
         local input = assert(io.open(file))
