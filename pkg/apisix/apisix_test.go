@@ -121,7 +121,7 @@ func TestCanonical(t *testing.T) {
 		&apisix.Upstream{
 			ID: "i", Name: "n", Type: apisix.CHash, HashOn: apisix.HashOnVars, Key: "remote_addr", Scheme: apisix.SchemeGRPC,
 			Nodes: []apisix.Node{{Host: "h", Port: 1, Weight: 2}, {Host: "i", Port: 3}}, Retries: 1,
-			Timeout: apisix.Timeout{Connect: 0.5, Send: 1, Read: 1e6},
+			Timeout: apisix.Timeout{Connect: 0.5, Send: 1, Read: 1e6}, KeepalivePool: apisix.KeepalivePool{IdleTimeout: 1.5, Requests: 2},
 		},
 		&apisix.Upstream{},
 		&apisix.Route{

@@ -51,6 +51,16 @@ type Upstream struct {
 	// number of nodes less one.
 	Retries int
 	Timeout Timeout
+	// KeepalivePool keeps connections to the nodes; the zero value leaves it to config.yaml.
+	KeepalivePool KeepalivePool
+}
+
+// KeepalivePool is APISIX's keepalive_pool. What is zero is APISIX's default.
+type KeepalivePool struct {
+	// IdleTimeout in seconds.
+	IdleTimeout float64
+	// Requests are those after which a connection is closed.
+	Requests int
 }
 
 // Node is one member of an upstream.
@@ -83,6 +93,17 @@ func (u *Upstream) AppendJSON(b []byte) []byte {
 	o := beginObject(b)
 	o.string("hash_on", u.HashOn)
 	o.string("id", u.ID)
+	if p := u.KeepalivePool; p != (KeepalivePool{}) {
+		o.key("keepalive_pool")
+		k := beginObject(o.b)
+		if p.IdleTimeout > 0 {
+			k.number("idle_timeout", p.IdleTimeout)
+		}
+		if p.Requests > 0 {
+			k.int("requests", p.Requests)
+		}
+		o.b = k.end()
+	}
 	o.string("key", u.Key)
 	o.string("name", u.Name)
 	o.key("nodes")

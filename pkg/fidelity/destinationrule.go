@@ -32,7 +32,7 @@ var (
 	RetryBudget = entry(ir.NotCarried, "RetryBudget", "DestinationRule", "spec.trafficPolicy.retryBudget.**",
 		"the number of retries at a time is not limited")
 	ConnectionPool = entry(ir.NotCarried, "ConnectionPool", "DestinationRule", "spec.trafficPolicy.connectionPool.**",
-		"of the connection pool only tcp.connectTimeout has an effect")
+		"of the connection pool only tcp.connectTimeout, http.idleTimeout and http.maxRequestsPerConnection have an effect")
 	OutlierDetection = entry(ir.NotCarried, "OutlierDetection", "DestinationRule", "spec.trafficPolicy.outlierDetection.**",
 		"no endpoint is ejected")
 	TLSOriginationRefused = entry(ir.Refused, "TLSOriginationRefused", "DestinationRule",
@@ -63,6 +63,7 @@ var destinationRule = Object{
 
 		told(ConnectionPool),
 		exact("spec.trafficPolicy.connectionPool.tcp.connectTimeout", ""),
+		exact("spec.trafficPolicy.connectionPool.http.{maxRequestsPerConnection,idleTimeout}", "by default a connection is closed after a minute without a request"),
 		told(OutlierDetection),
 
 		exact("spec.trafficPolicy.tls.mode=DISABLE", ""),

@@ -31,6 +31,10 @@ type Cluster struct {
 	OriginalDst bool
 	// ConnectTimeout limits the establishing of a connection.
 	ConnectTimeout time.Duration
+	// IdleTimeout closes a connection that has no request for so long; zero for the default.
+	IdleTimeout time.Duration
+	// MaxRequestsPerConnection closes a connection after so many; zero for no limit.
+	MaxRequestsPerConnection int
 	// MutualTLS says that Envoy would speak mutual TLS with some of the endpoints, because they have a sidecar.
 	MutualTLS bool
 	// Endpoints in a stable order. A cluster without any refuses its requests with 503.

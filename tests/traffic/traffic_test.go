@@ -19,6 +19,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -40,6 +41,7 @@ func TestTraffic(t *testing.T) {
 		{"Timeout", testTimeout},
 		{"ConnectFailure", testConnectFailure},
 		{"NoEndpoint", testNoEndpoint},
+		{"ConnectionPool", testConnectionPool},
 		{"Change", testChange},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -270,6 +272,32 @@ func testNoEndpoint(m *mesh) {
 	}
 	if res := m.do(request{host: "n", path: "/"}); res.body != "full" {
 		m.t.Errorf("a destination without endpoints has taken its neighbour with it: %+v", res)
+	}
+}
+
+// testConnectionPool counts the requests on each connection to an endpoint.
+func testConnectionPool(m *mesh) {
+	requests := map[string]int{}
+	var mu sync.Mutex
+	counting := func() ir.Endpoint {
+		return endpointOf(m.t, httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			requests[r.RemoteAddr]++
+		})))
+	}
+	c := cluster("k", "", counting())
+	c.MaxRequestsPerConnection = 3
+	m.serve(oneRoute("k", ir.Route{Destinations: to(c)}, c))
+	for range 30 {
+		m.do(request{host: "k", path: "/"})
+	}
+	most, all := 0, 0
+	for _, n := range requests {
+		most, all = max(most, n), all+n
+	}
+	if most != 3 || all != 30 {
+		m.t.Errorf("%d requests, up to %d on one connection, want 30 and 3", all, most)
 	}
 }
 

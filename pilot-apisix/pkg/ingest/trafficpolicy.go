@@ -17,8 +17,6 @@ package ingest
 import (
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/apisix-mesh/pilot-apisix/pkg/fidelity"
@@ -46,25 +44,6 @@ func (b *clusterBuilder) trafficPolicy(p *networking.TrafficPolicy, src ir.Sourc
 	}
 	if p.ProxyProtocol != nil {
 		b.diagnose(fidelity.ProxyProtocolRefused, src.At("proxyProtocol"), "")
-	}
-}
-
-// connectionPool takes the connect timeout and tells of the rest.
-func (b *clusterBuilder) connectionPool(p *networking.ConnectionPoolSettings, src ir.Source) {
-	if p == nil {
-		return
-	}
-	rest := p
-	if t := p.GetTcp().GetConnectTimeout(); t != nil {
-		b.cluster.ConnectTimeout = t.AsDuration()
-		rest = proto.CloneOf(p)
-		rest.Tcp.ConnectTimeout = nil
-		if proto.Size(rest.Tcp) == 0 {
-			rest.Tcp = nil
-		}
-	}
-	if proto.Size(rest) != 0 {
-		b.diagnose(fidelity.ConnectionPool, src, "")
 	}
 }
 

@@ -45,6 +45,7 @@ func (t *translator) upstream(c *ir.Cluster) *Resource {
 		Timeout: apisix.Timeout{Connect: seconds(c.ConnectTimeout), Send: noTimeout, Read: noTimeout},
 	}
 	u.Scheme = scheme(c)
+	u.KeepalivePool = keepalivePool(c)
 	loadBalancer(&u, c.LB)
 	u.Nodes = make([]apisix.Node, 0, len(c.Endpoints))
 	for _, e := range c.Endpoints {
@@ -53,6 +54,15 @@ func (t *translator) upstream(c *ir.Cluster) *Resource {
 		}
 	}
 	return t.resource(apisix.Upstreams, u.ID, &u, c.Sources)
+}
+
+// keepalivePool limits the connections of a cluster. APISIX closes one after 1,000 requests when nobody says otherwise.
+func keepalivePool(c *ir.Cluster) apisix.KeepalivePool {
+	p := apisix.KeepalivePool{Requests: c.MaxRequestsPerConnection}
+	if c.IdleTimeout > 0 {
+		p.IdleTimeout = seconds(c.IdleTimeout)
+	}
+	return p
 }
 
 // scheme is what a cluster's endpoints speak; empty for HTTP.
