@@ -162,16 +162,19 @@ func (t *translator) diagnostics() {
 		add(h.Diagnostics)
 	}
 	add(t.out.routes)
-	mtls := 0
+	mtls, destinations := 0, 0
 	for _, c := range t.cfg.Clusters {
 		add(c.Diagnostics)
 		if c.MutualTLS {
 			mtls++
 		}
+		if c.Host != "" {
+			destinations++
+		}
 	}
 	if mtls > 0 {
 		// Once for all: in a mesh that is every service.
 		src := ir.Source{Kind: "MeshConfig", Name: "istio", Field: "enableAutoMtls"}
-		add([]ir.Diagnostic{fidelity.AutoMTLS.At(src, "%d of %d destinations", mtls, len(t.cfg.Clusters))})
+		add([]ir.Diagnostic{fidelity.AutoMTLS.At(src, "%d of %d destinations", mtls, destinations)})
 	}
 }
