@@ -89,7 +89,7 @@ func headerCommandParts(command string, response bool) ([]ir.ValuePart, error) {
 	}
 	name, arguments, ok := strings.Cut(command, "(")
 	header, isPlain := strings.CutSuffix(arguments, ")")
-	if ok && isPlain && header != "" && !strings.ContainsAny(header, "?:") || isPseudo(header) {
+	if ok && isPlain && (plainHeaderName(header) || isPseudo(header)) {
 		switch v, pseudo := pseudoHeaders[header]; {
 		case name == "REQ" && pseudo:
 			return []ir.ValuePart{{Variable: v}}, nil
@@ -100,6 +100,13 @@ func headerCommandParts(command string, response bool) ([]ir.ValuePart, error) {
 		}
 	}
 	return nil, fmt.Errorf("%%%s%% has no equivalent", command)
+}
+
+// plainHeaderName says that there can be a variable of nginx's for a header.
+func plainHeaderName(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
+	})
 }
 
 func isPseudo(header string) bool {
