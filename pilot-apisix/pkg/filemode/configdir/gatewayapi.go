@@ -120,20 +120,17 @@ func (it *item) checkHTTPFilters(at fieldPath, filters []gatewayv1.HTTPRouteFilt
 	}
 }
 
+// checkGRPCFilters does the same: what a GRPCRoute's filter has, an HTTPRoute's has under the same names.
 func (it *item) checkGRPCFilters(at fieldPath, filters []gatewayv1.GRPCRouteFilter) {
+	same := make([]gatewayv1.HTTPRouteFilter, len(filters))
 	for i := range filters {
 		f := &filters[i]
-		switch f.Type {
-		case gatewayv1.GRPCRouteFilterRequestHeaderModifier:
-			it.needs(at, i, "requestHeaderModifier", f.RequestHeaderModifier != nil)
-		case gatewayv1.GRPCRouteFilterResponseHeaderModifier:
-			it.needs(at, i, "responseHeaderModifier", f.ResponseHeaderModifier != nil)
-		case gatewayv1.GRPCRouteFilterRequestMirror:
-			it.needs(at, i, "requestMirror", f.RequestMirror != nil)
-		case gatewayv1.GRPCRouteFilterExtensionRef:
-			it.needs(at, i, "extensionRef", f.ExtensionRef != nil)
+		same[i] = gatewayv1.HTTPRouteFilter{
+			Type: gatewayv1.HTTPRouteFilterType(f.Type), RequestHeaderModifier: f.RequestHeaderModifier,
+			ResponseHeaderModifier: f.ResponseHeaderModifier, RequestMirror: f.RequestMirror, ExtensionRef: f.ExtensionRef,
 		}
 	}
+	it.checkHTTPFilters(at, same)
 }
 
 func (it *item) needs(filters fieldPath, i int, field string, has bool) {

@@ -74,8 +74,17 @@ spec:
     - name: b
       filters:
       - {type: RequestMirror}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {name: g}
+spec:
+  rules:
+  - filters:
+    - {type: ResponseHeaderModifier}
 `), []string{
 		"line 7: HTTPRoute default/a: spec.rules[0].filters[0]: a filter of that type needs the field urlRewrite",
 		"line 11: HTTPRoute default/a: spec.rules[0].backendRefs[0].filters[0]: a filter of that type needs the field requestMirror",
+		"line 19: GRPCRoute default/g: spec.rules[0].filters[0]: a filter of that type needs the field responseHeaderModifier",
 	})
 }
