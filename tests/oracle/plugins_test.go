@@ -18,28 +18,18 @@ import (
 	"fmt"
 	"math/rand"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/lua"
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix/simulate"
 )
 
-// pluginsOfTheMesh are those of pilot-apisix/lua.
-var pluginsOfTheMesh = []string{
-	"mesh-cors", "mesh-direct-response", "mesh-fault", "mesh-headers", "mesh-mirror", "mesh-redirect", "mesh-rewrite", "mesh-split",
-}
-
 // TestPlugins sends requests through plugins to backends that answer with what they got.
 func TestPlugins(t *testing.T) {
-	for _, p := range pluginsOfTheMesh {
-		if _, err := os.Stat("../../pilot-apisix/lua/apisix/plugins/" + p + ".lua"); err != nil {
-			t.Skipf("SKIPPED: %v", err)
-		}
-	}
-	m := start(t, append([]string{"fault-injection", "traffic-split"}, pluginsOfTheMesh...)...)
+	m := start(t, append([]string{"fault-injection", "traffic-split"}, lua.Plugins()...)...)
 	b := newBackends(t)
 	seed := environment(t, "ORACLE_SEED", 1)
 	tables := environment(t, "ORACLE_TABLES", 20)

@@ -21,13 +21,14 @@ import (
 	"math/rand"
 	"testing"
 
+	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/lua"
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix/simulate"
 )
 
 // TestShares counts: destinations take turns, so that their shares are exact, and faults strike by chance.
 func TestShares(t *testing.T) {
-	m := start(t, append([]string{"fault-injection", "traffic-split"}, pluginsOfTheMesh...)...)
+	m := start(t, append([]string{"fault-injection", "traffic-split"}, lua.Plugins()...)...)
 	b := newBackends(t)
 	seed := environment(t, "ORACLE_SEED", 1)
 	t.Logf("ORACLE_SEED=%d", seed)
