@@ -33,6 +33,10 @@ const (
 // config.yaml of a sidecar defines it: from the original destination of a captured connection, else from the Host header.
 const VarOriginalDstPort = "original_dst_port"
 
+// VarInboundPort is the nginx variable that holds the port of the workload which a client meant to reach. It is empty for what
+// the workload itself sends, as VarOriginalDstPort is for what is sent to it.
+const VarInboundPort = "inbound_port"
+
 // Expr is one condition on the variables of a request, as a route's "vars" has it: either a comparison (Var, Op, Value) or a
 // logical combination (Logic, Exprs). The zero Expr is not valid.
 type Expr struct {

@@ -43,6 +43,20 @@ type Plugin interface {
 	AppendJSON(b []byte) []byte
 }
 
+// plugins writes the configurations of plugins; nothing for none.
+func (o *object) plugins(list []Plugin) {
+	if len(list) == 0 {
+		return
+	}
+	o.key("plugins")
+	p := beginObject(o.b)
+	for _, plugin := range list {
+		p.key(plugin.PluginName())
+		p.b = plugin.AppendJSON(p.b)
+	}
+	o.b = p.end()
+}
+
 // AppendJSON appends r in canonical form.
 func (r *Route) AppendJSON(b []byte) []byte {
 	o := beginObject(b)
@@ -53,15 +67,7 @@ func (r *Route) AppendJSON(b []byte) []byte {
 	}
 	o.string("id", r.ID)
 	o.string("name", r.Name)
-	if len(r.Plugins) > 0 {
-		o.key("plugins")
-		p := beginObject(o.b)
-		for _, plugin := range r.Plugins {
-			p.key(plugin.PluginName())
-			p.b = plugin.AppendJSON(p.b)
-		}
-		o.b = p.end()
-	}
+	o.plugins(r.Plugins)
 	if r.Priority != 0 {
 		o.int("priority", r.Priority)
 	}

@@ -38,6 +38,8 @@ var (
 	TLSOriginationRefused = entry(ir.Refused, "TLSOriginationRefused", "DestinationRule",
 		"spec.trafficPolicy.tls.mode={SIMPLE,MUTUAL,ISTIO_MUTUAL}",
 		"requests are answered with 503, because APISIX would send in plain text what Envoy encrypts; set the mode to DISABLE where that is meant")
+	TunnelRefused = entry(ir.Refused, "TunnelRefused", "DestinationRule", "spec.trafficPolicy.tunnel.{protocol,targetHost,targetPort}",
+		"connections are closed, because APISIX does not tunnel them through HTTP; requests of HTTP ports are never tunnelled, as on Envoy")
 	ProxyProtocolRefused = entry(ir.Refused, "ProxyProtocolRefused", "DestinationRule", "spec.trafficPolicy.proxyProtocol.**",
 		"requests are answered with 503, because the destination expects a PROXY protocol header that is not sent")
 )
@@ -72,7 +74,7 @@ var destinationRule = Object{
 			TLSOriginationRefused),
 		exact("spec.trafficPolicy.portLevelSettings[].port.number", ""),
 		as("spec.trafficPolicy.portLevelSettings[]", "spec.trafficPolicy"),
-		exact("spec.trafficPolicy.tunnel.{protocol,targetHost,targetPort}", "is for TCP and TLS rules only, which are not carried"),
+		told(TunnelRefused),
 		told(ProxyProtocolRefused),
 		told(RetryBudget),
 

@@ -38,12 +38,13 @@ var (
 
 var meshConfig = Object{
 	API:  "MeshConfig",
-	Note: "Only what concerns outbound traffic.",
+	Note: "Only what concerns traffic.",
 	Rows: []Row{
 		exact("connectTimeout", ""),
 		told(MeshTCPKeepalive),
 		exact("outboundTrafficPolicy.mode={REGISTRY_ONLY,ALLOW_ANY}", ""),
 		told(AllowAnyDynamicDNS),
+		exact("inboundTrafficPolicy.mode={PASSTHROUGH,LOCALHOST}", ""),
 		told(AutoMTLS),
 		exact("{defaultServiceExportTo[],defaultVirtualServiceExportTo[],defaultDestinationRuleExportTo[],rootNamespace}", ""),
 		told(MeshLocalityLB),

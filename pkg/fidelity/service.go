@@ -21,9 +21,7 @@ var (
 	DynamicDNSRefused = entry(ir.Refused, "DynamicDNSRefused", "ServiceEntry", "spec.resolution=DYNAMIC_DNS",
 		"requests are answered with 503")
 	SniffedPort = entry(ir.Approximated, "SniffedPort", "Service", "spec.ports[].appProtocol",
-		"a port without a declared protocol is taken for HTTP and matched by host alone; name the port http-… or tcp-…")
-	TCPServiceNotCarried = entry(ir.NotCarried, "TCPServiceNotCarried", "Service", "spec.ports[].appProtocol",
-		"TCP is not routed yet")
+		"HTTP to a port without a declared protocol is matched by host alone, whatever its address; name the port http-… or tcp-…")
 	GRPCWeb = entry(ir.NotCarried, "GRPCWeb", "Service", "spec.ports[].appProtocol=grpc-web",
 		"requests are forwarded as they are; Envoy makes gRPC of them")
 	TrafficDistribution = entry(ir.NotCarried, "TrafficDistribution", "Service", "spec.trafficDistribution",
@@ -38,10 +36,9 @@ var service = Object{
 	API:  "Service",
 	Note: "Of Kubernetes' API, what Istio reads of a Service and its endpoints.",
 	Rows: []Row{
-		exact("spec.ports[].{name,port,targetPort,appProtocol}", "for HTTP, HTTP/2 and gRPC; UDP is not proxied, as on Envoy"),
+		exact("spec.ports[].{name,port,targetPort,appProtocol}", "UDP is not proxied, as on Envoy"),
 		told(GRPCWeb),
 		told(SniffedPort),
-		told(TCPServiceNotCarried),
 		exact("spec.{type,clusterIPs[],externalName,selector.*,publishNotReadyAddresses}", ""),
 		exact("spec.clusterIP=None", "requests of a connection that was not captured are shared among the endpoints"),
 		exact("spec.internalTrafficPolicy", ""),
@@ -56,12 +53,11 @@ var serviceEntry = Object{
 	Rows: []Row{
 		exact("spec.hosts[]", ""),
 		toldAt("spec.hosts[]", DomainNotCarried),
-		exact("spec.addresses[]", "requests that name an address instead of a host are routed; ranges are for TCP only"),
+		exact("spec.addresses[]", ""),
 		exact("spec.ports[].{number,name,targetPort}", ""),
-		exact("spec.ports[].protocol", "for HTTP, HTTP2 and GRPC"),
+		exact("spec.ports[].protocol", ""),
 		toldAt("spec.ports[].protocol=GRPC-WEB", GRPCWeb),
 		toldAt("spec.ports[].protocol", SniffedPort),
-		toldAt("spec.ports[].protocol", TCPServiceNotCarried),
 		exact("spec.location=MESH_EXTERNAL", ""),
 		toldAt("spec.location=MESH_INTERNAL", AutoMTLS),
 		exact("spec.resolution=NONE", ""),

@@ -26,8 +26,11 @@ var (
 		"the rules of the listener hold for its port at every IP address")
 	ListenerNotOpened = entry(ir.NotCarried, "ListenerNotOpened", "Sidecar", "spec.egress[].captureMode=NONE",
 		"no port is opened for the listener; traffic must be captured to be routed")
-	InboundNotServed = entry(ir.NotCarried, "InboundNotServed", "Sidecar", "spec.ingress[].**",
-		"inbound traffic does not pass through the proxy yet, so that no inbound policy is enforced by it")
+	IngressTLSRefused = entry(ir.Refused, "IngressTLSRefused", "Sidecar", "spec.ingress[].tls.**",
+		"where istiod has ENABLE_TLS_ON_SIDECAR_INGRESS, requests and connections to the port are refused, because TLS is not terminated yet; "+
+			"elsewhere it has no effect, as on Envoy")
+	UnixDefaultEndpoint = entry(ir.Refused, "UnixDefaultEndpoint", "Sidecar", "spec.ingress[].defaultEndpoint=unix://",
+		"requests and connections to the port are refused, because APISIX cannot reach unix domain sockets")
 )
 
 var sidecar = Object{
@@ -35,11 +38,18 @@ var sidecar = Object{
 	Note: "The scope that Istio computes for the proxy decides what it knows of, with a Sidecar and without.",
 	Rows: []Row{
 		exact("spec.workloadSelector.labels.*", ""),
-		told(InboundNotServed),
+		exact("spec.ingress[].port.{number,protocol,name}", ""),
+		exact("spec.ingress[].port.targetPort", "has no effect, as on Envoy"),
+		exact("spec.ingress[].bind", "is for listeners that are opened; captured traffic is taken whatever its address, as on Envoy"),
+		exact("spec.ingress[].captureMode={DEFAULT,IPTABLES}", ""),
+		toldAt("spec.ingress[].captureMode=NONE", ListenerNotOpened),
+		exact("spec.ingress[].defaultEndpoint", ""),
+		told(UnixDefaultEndpoint),
+		told(IngressTLSRefused),
+		as("spec.ingress[].connectionPool", "DestinationRule spec.trafficPolicy.connectionPool"),
 		exact("spec.egress[].port.{number,name}", ""),
-		exact("spec.egress[].port.protocol", "for HTTP, HTTP2 and GRPC"),
+		exact("spec.egress[].port.protocol", ""),
 		toldAt("spec.egress[].port.protocol=GRPC-WEB", GRPCWeb),
-		toldAt("spec.egress[].port.protocol", TCPServiceNotCarried),
 		told(HTTPProxyListener),
 		exact("spec.egress[].port.targetPort", "has no effect, as on Envoy"),
 		told(UnixListener),
@@ -47,7 +57,7 @@ var sidecar = Object{
 		exact("spec.egress[].captureMode={DEFAULT,IPTABLES}", ""),
 		told(ListenerNotOpened),
 		exact("spec.egress[].hosts[]", ""),
-		toldAt("spec.inboundConnectionPool.**", InboundNotServed),
+		as("spec.inboundConnectionPool", "DestinationRule spec.trafficPolicy.connectionPool"),
 		exact("spec.outboundTrafficPolicy.mode={REGISTRY_ONLY,ALLOW_ANY}",
 			"requests to hosts outside of the mesh go where they were captured on their way to; those that were not captured are answered with 503"),
 		exact("spec.outboundTrafficPolicy.egressProxy.{host,subset,port.number}", ""),

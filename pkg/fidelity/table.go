@@ -44,7 +44,10 @@ type Row struct {
 // Objects lists the table in the order of its documentation. A test compares it with the descriptors of Istio's API: what is
 // in networking/v1alpha3 and concerns sidecars has all its fields here.
 func Objects() []Object {
-	return []Object{virtualService, destinationRule, serviceEntry, workloadEntry, workloadGroup, sidecar, service, meshConfig, envoyFilter}
+	return []Object{
+		virtualService, destinationRule, serviceEntry, workloadEntry, workloadGroup, sidecar, service, peerAuthentication, authorizationPolicy,
+		requestAuthentication, meshConfig, envoyFilter,
+	}
 }
 
 // exact fields mean what they mean on Envoy.

@@ -67,10 +67,10 @@ var (
 		"no request is mirrored to it, as on Envoy")
 	DomainNotCarried = entry(ir.NotCarried, "DomainNotCarried", "VirtualService", "spec.hosts[]",
 		"requests for the host are not routed, because APISIX has no such host name")
-	TCPRoutesNotCarried = entry(ir.NotCarried, "TCPRoutesNotCarried", "VirtualService", "spec.tcp[].**",
-		"TCP is not routed yet")
-	TLSRoutesNotCarried = entry(ir.NotCarried, "TLSRoutesNotCarried", "VirtualService", "spec.tls[].**",
-		"TLS is not routed yet")
+	UnknownTCPDestination = entry(ir.Refused, "UnknownTCPDestination", "VirtualService",
+		"spec.{tls,tcp}[].route[].destination.{host,subset,port.number}", "connections are closed, as on Envoy")
+	SNINotCarried = entry(ir.NotCarried, "SNINotCarried", "VirtualService", "spec.tls[].match[].sniHosts[]",
+		"connections for the name are not matched, because APISIX has no such host name")
 )
 
 var virtualService = Object{
@@ -146,8 +146,12 @@ var virtualService = Object{
 		exact("spec.http[].headers.{request,response}.{set.*,add.*,remove[]}", ""),
 		told(HeaderNotCarried),
 
-		told(TLSRoutesNotCarried),
-		told(TCPRoutesNotCarried),
+		exact("spec.tls[].match[].{sniHosts[],destinationSubnets[],port,sourceLabels.*,gateways[],sourceNamespace}", ""),
+		told(SNINotCarried),
+		exact("spec.tcp[].match[].{destinationSubnets[],port,sourceLabels.*,gateways[],sourceNamespace}", ""),
+		exact("spec.tcp[].match[].sourceSubnet", "has no effect, as on Envoy"),
+		exact("spec.{tls,tcp}[].route[].{destination.host,destination.subset,destination.port.number,weight}", ""),
+		told(UnknownTCPDestination),
 		exact("spec.exportTo[]", ""),
 	},
 }

@@ -16,11 +16,14 @@ package ir
 
 import "time"
 
-// Config is what one view of proxies must do with outbound requests.
+// Config is what one view of proxies must do with the requests and connections from and to their workloads.
 type Config struct {
-	// VirtualHosts are sorted by port, then by name. A request belongs to the one of its port with the most specific
+	// VirtualHosts are sorted by direction (outbound first), port and name. A request belongs to the one of its port with the most specific
 	// matching domain: an exact one before a wildcard, a longer wildcard before a shorter one.
 	VirtualHosts []*VirtualHost
+	// TCP are the routes of connections that are not HTTP, sorted by direction (outbound first), port, address and server
+	// name, and distinct in them. A connection that none takes is closed.
+	TCP []TCPRoute
 	// Clusters are sorted by name; every destination of a route is among them.
 	Clusters []*Cluster
 	// CatchAll says what happens to requests which no virtual host takes; it has no match.
@@ -34,7 +37,9 @@ type Config struct {
 
 // VirtualHost is a set of domains on one service port, with routes of which the first match wins.
 type VirtualHost struct {
-	// Port is the port that the client meant to reach.
+	// Inbound says that it is for requests to the workload, otherwise for those from it.
+	Inbound bool
+	// Port is the port that the client meant to reach. An inbound zero takes those that no other virtual host has.
 	Port int
 	// Name is unique among the virtual hosts of a port.
 	Name string

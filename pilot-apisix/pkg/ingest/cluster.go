@@ -35,14 +35,21 @@ type clusterKey struct {
 	host   host.Name
 	port   int
 	subset string
+	// inbound clusters have a port only, which is zero for those that are not declared.
+	inbound bool
 }
 
 // passthrough is the cluster of everything outside of the mesh.
 var passthrough clusterKey
 
 func (k clusterKey) name() string {
-	if k == passthrough {
+	switch {
+	case k == passthrough:
 		return util.PassthroughCluster
+	case k.inbound && k.port == 0:
+		return util.InboundPassthroughCluster
+	case k.inbound:
+		return model.BuildInboundSubsetKey(k.port)
 	}
 	return model.BuildSubsetKey(model.TrafficDirectionOutbound, k.subset, k.host, k.port)
 }
@@ -55,13 +62,15 @@ type clusterInputs struct {
 	service *model.Service
 	rule    *model.ConsolidatedDestRule
 	mesh    *meshconfig.MeshConfig
+	// inbound is set for a port of the workload, and then nothing else is.
+	inbound *inboundPort
 	// clusterLocal and multiNetwork limit which endpoints the proxy may reach.
 	clusterLocal, multiNetwork bool
 	shards                     shards
 }
 
 func (c *clusterInputs) equal(o *clusterInputs) bool {
-	return c.key == o.key && c.service == o.service && c.rule.GetRule() == o.rule.GetRule() && c.mesh == o.mesh &&
+	return c.key == o.key && c.service == o.service && c.rule.GetRule() == o.rule.GetRule() && c.mesh == o.mesh && c.inbound == o.inbound &&
 		c.clusterLocal == o.clusterLocal && c.multiNetwork == o.multiNetwork && c.shards.equal(o.shards)
 }
 
@@ -90,6 +99,9 @@ func (b *builder) clusters(prev *ir.Config, last *inputs) ([]*ir.Cluster, []clus
 	multiNetwork := b.in.Push.NetworkManager().IsMultiNetworkEnabled()
 	for _, w := range b.wanted {
 		c := clusterInputs{key: w.key, name: w.name, mesh: b.in.Push.Mesh}
+		if w.key.inbound {
+			c.inbound = b.inboundByPort[w.key.port]
+		}
 		if svc := b.service(w.key.host); svc != nil && hasPort(svc, w.key.port) {
 			c.service = svc
 			c.rule = destinationRule(b.in, svc)
@@ -151,6 +163,9 @@ type clusterBuilder struct {
 }
 
 func buildCluster(in Input, c *clusterInputs) *ir.Cluster {
+	if c.inbound != nil {
+		return buildInboundCluster(in, c)
+	}
 	b := clusterBuilder{in: in, inputs: c, cluster: &ir.Cluster{
 		Name: c.name, Host: string(c.key.host), Port: c.key.port, Subset: c.key.subset,
 		ConnectTimeout: connectTimeout(c.mesh),

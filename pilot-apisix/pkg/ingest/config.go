@@ -97,6 +97,9 @@ type builder struct {
 	// wanted are the clusters that routes lead to, names their names.
 	wanted []wantedCluster
 	names  map[clusterKey]string
+	// inboundByPort are the ports of the workload.
+	inboundByPort map[int]*inboundPort
+
 	config *ir.Config
 	seen   map[ir.Diagnostic]struct{}
 }
@@ -123,8 +126,9 @@ func (b *builder) build() {
 func (b *builder) traffic() {
 	sidecar := ir.Source{Kind: "Sidecar", Namespace: b.scope.Namespace, Name: b.scope.Name}
 	b.config.CatchAll = b.catchAll(sidecar.At("spec.outboundTrafficPolicy"))
-	b.diagnose(fidelity.InboundNotServed.At(sidecar, ""))
-	b.rawRoutes()
+	b.tcpRoutes()
+	b.inbound()
+	sortTCPRoutes(b.config.TCP)
 	b.meshConfig()
 	for _, src := range envoyFilters(b.in) {
 		b.diagnose(fidelity.EnvoyFilterNotCarried.At(src, ""))

@@ -15,6 +15,7 @@
 package ingest
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -90,18 +91,25 @@ func (r *routeBuilder) find(d *networking.Destination, at ir.Source, unknown *fi
 	if svc := r.registry[key.host]; svc != nil && svc.Attributes.K8sAttributes.ExternalName != "" {
 		key.host = host.Name(svc.Attributes.K8sAttributes.ExternalName)
 	}
-	svc := r.service(key.host)
+	if why := r.missing(key); why != "" {
+		r.diagnose(unknown, at, "%s", why)
+		return key, false
+	}
+	return key, true
+}
+
+// missing says why there is no such cluster; empty when there is one.
+func (b *builder) missing(key clusterKey) string {
+	svc := b.service(key.host)
 	switch {
 	case svc == nil:
-		r.diagnose(unknown, at, "no service %q is visible to the proxy", key.host)
+		return fmt.Sprintf("no service %q is visible to the proxy", key.host)
 	case !hasPort(svc, key.port):
-		r.diagnose(unknown, at, "service %s has no port %d", key.host, key.port)
-	case key.subset != "" && findSubset(destinationRule(r.in, svc), key.subset) == nil:
-		r.diagnose(unknown, at, "no DestinationRule of %s has a subset %q", key.host, key.subset)
-	default:
-		return key, true
+		return fmt.Sprintf("service %s has no port %d", key.host, key.port)
+	case key.subset != "" && findSubset(destinationRule(b.in, svc), key.subset) == nil:
+		return fmt.Sprintf("no DestinationRule of %s has a subset %q", key.host, key.subset)
 	}
-	return key, false
+	return ""
 }
 
 func hasPort(svc *model.Service, port int) bool {

@@ -40,6 +40,8 @@ type Key struct {
 	IPMode      model.IPMode
 	// AutoIP says that the proxy uses automatically allocated addresses of services.
 	AutoIP bool
+	// Inbound are the ports of the workload, with all that its routes read of them.
+	Inbound string
 	// Node is set only when a service of the scope is limited to the proxy's node.
 	Node string
 }
@@ -59,6 +61,7 @@ func KeyOf(proxy *model.Proxy) Key {
 		IPMode:      proxy.GetIPMode(),
 		AutoIP:      bool(proxy.Metadata.DNSCapture) || bool(proxy.Metadata.DNSAutoAllocate),
 	}
+	k.Inbound = inboundKey(proxy)
 	for _, svc := range proxy.SidecarScope.Services() {
 		if svc.Attributes.NodeLocal {
 			k.Node = proxy.GetNodeName()

@@ -86,14 +86,13 @@ func (b *builder) listeners() []listener {
 			}) {
 				own(int(e.IstioListener.Port.Number))
 			}
-			b.diagnose(fidelity.TCPServiceNotCarried.At(sidecar.At("spec.egress"), "port %d", e.IstioListener.Port.Number))
 		}
 	}
 	slices.SortFunc(out, func(x, y listener) int { return cmp.Compare(x.port, y.port) })
 	return out
 }
 
-// servicePorts adds the HTTP ports of svc and tells of the others. Envoy does not route UDP either.
+// servicePorts adds the HTTP ports of svc. Those of TCP have listeners of their own, and Envoy does not route UDP either.
 func (b *builder) servicePorts(svc *model.Service, add func(int)) {
 	if svc.Resolution == model.Alias {
 		// The service that it is another name for has the ports.
@@ -101,7 +100,6 @@ func (b *builder) servicePorts(svc *model.Service, add func(int)) {
 	}
 	for _, p := range svc.Ports {
 		switch {
-		case p.Protocol == protocol.UDP:
 		case p.Protocol.IsHTTP():
 			add(p.Port)
 			if p.Protocol == protocol.GRPCWeb {
@@ -110,8 +108,6 @@ func (b *builder) servicePorts(svc *model.Service, add func(int)) {
 		case p.Protocol.IsHTTPOrSniffed():
 			add(p.Port)
 			b.diagnose(fidelity.SniffedPort.At(serviceSource(svc).At("spec.ports"), "port %d", p.Port))
-		default:
-			b.diagnose(fidelity.TCPServiceNotCarried.At(serviceSource(svc).At("spec.ports"), "port %d (%s)", p.Port, p.Protocol))
 		}
 	}
 }

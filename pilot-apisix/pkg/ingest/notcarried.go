@@ -24,21 +24,6 @@ import (
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
 )
 
-// rawRoutes tells of the rules for TCP and TLS, whichever ports they are for.
-func (b *builder) rawRoutes() {
-	for _, l := range b.scope.EgressListeners {
-		for _, vs := range l.VirtualServices() {
-			spec := vs.Spec.(*networking.VirtualService)
-			if len(spec.Tcp) > 0 {
-				b.diagnose(fidelity.TCPRoutesNotCarried.At(virtualServiceSource(vs).At("spec.tcp"), ""))
-			}
-			if len(spec.Tls) > 0 {
-				b.diagnose(fidelity.TLSRoutesNotCarried.At(virtualServiceSource(vs).At("spec.tls"), ""))
-			}
-		}
-	}
-}
-
 // meshConfig tells of settings of the whole mesh that have no effect.
 func (b *builder) meshConfig() {
 	m := b.in.Push.Mesh

@@ -16,7 +16,6 @@ package translate
 
 import (
 	"net/http"
-	"strconv"
 
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
@@ -34,7 +33,7 @@ const (
 func (t *translator) notFound(h *ir.VirtualHost, hosts []string, onPort apisix.Expr) {
 	t.exprs = append(t.exprs[:0], onPort)
 	t.add(&apisix.Route{
-		ID:       apisix.ID(strconv.Itoa(h.Port), h.Name, "0"),
+		ID:       routeID(h, 0),
 		Hosts:    hosts,
 		URI:      "/*",
 		Vars:     t.exprs,

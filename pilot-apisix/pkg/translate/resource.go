@@ -60,15 +60,23 @@ func (o *Output) Config() *ir.Config {
 	return o.config
 }
 
-// Plugins are the names of all plugins that an output may use, sorted: those that a proxy's APISIX has to load.
+// Plugins are the names of all plugins that routes may use, sorted: those that a proxy's APISIX has to load.
 func Plugins() []string {
-	var names []string
-	for _, p := range []apisix.Plugin{
+	return pluginNames(
 		(*apisix.MeshCORS)(nil), (*apisix.MeshDirectResponse)(nil), (*apisix.MeshFault)(nil), (*apisix.MeshHash)(nil),
-		(*apisix.MeshHeaders)(nil), (*apisix.MeshMirror)(nil), (*apisix.MeshOriginalDst)(nil), (*apisix.MeshRedirect)(nil), (*apisix.MeshRetry)(nil),
-		(*apisix.MeshRewrite)(nil),
-		(*apisix.MeshSplit)(nil), (*apisix.TrafficSplit)(nil),
-	} {
+		(*apisix.MeshHeaders)(nil), (*apisix.MeshMirror)(nil), (*apisix.MeshOriginalDst)(nil), (*apisix.MeshRedirect)(nil),
+		(*apisix.MeshRetry)(nil), (*apisix.MeshRewrite)(nil), (*apisix.MeshSplit)(nil), (*apisix.TrafficSplit)(nil),
+	)
+}
+
+// StreamPlugins are those that stream routes may use.
+func StreamPlugins() []string {
+	return pluginNames((*apisix.MeshOriginalDst)(nil), (*apisix.MeshSplit)(nil), (*apisix.TrafficSplit)(nil))
+}
+
+func pluginNames(list ...apisix.Plugin) []string {
+	names := make([]string, 0, len(list))
+	for _, p := range list {
 		names = append(names, p.PluginName())
 	}
 	slices.Sort(names)

@@ -43,8 +43,7 @@ func (t *translator) virtualHost(h *ir.VirtualHost) {
 	if !ok {
 		return
 	}
-	port := strconv.Itoa(h.Port)
-	onPort := apisix.Expr{Var: apisix.VarOriginalDstPort, Op: apisix.OpEqual, Value: port}
+	onPort := portExpr(h)
 	complete := false
 	for i := range h.Routes {
 		r := &h.Routes[i]
@@ -56,7 +55,7 @@ func (t *translator) virtualHost(h *ir.VirtualHost) {
 		// Counted from the end, so that a rule in front of the others leaves them as they are.
 		rank := len(h.Routes) - i
 		route := apisix.Route{
-			ID:    apisix.ID(port, h.Name, strconv.Itoa(rank)),
+			ID:    routeID(h, rank),
 			Name:  r.Name,
 			Hosts: hosts,
 			URI:   "/*",
@@ -68,12 +67,36 @@ func (t *translator) virtualHost(h *ir.VirtualHost) {
 		if len(h.Routes) > 1 {
 			route.Priority = rank
 		}
+		if h.Inbound && h.Port == 0 {
+			route.Priority = fallbackPriority
+		}
 		t.action(&route, r)
 		t.add(&route, r.Source)
 	}
 	if !complete {
 		t.notFound(h, hosts, onPort)
 	}
+}
+
+// portExpr is the condition on the port that the client meant.
+func portExpr(h *ir.VirtualHost) apisix.Expr {
+	switch {
+	case !h.Inbound:
+		return apisix.Expr{Var: apisix.VarOriginalDstPort, Op: apisix.OpEqual, Value: strconv.Itoa(h.Port)}
+	case h.Port != 0:
+		return apisix.Expr{Var: apisix.VarInboundPort, Op: apisix.OpEqual, Value: strconv.Itoa(h.Port)}
+	}
+	// Any, but there must be one: the variable is empty for what the workload sends.
+	return apisix.Expr{Var: apisix.VarInboundPort, Op: apisix.OpMatch, Value: "."}
+}
+
+// routeID is that of the route at a rank of a virtual host; rank zero is for what none takes.
+func routeID(h *ir.VirtualHost, rank int) string {
+	port := strconv.Itoa(h.Port)
+	if h.Inbound {
+		return apisix.ID("inbound", port, strconv.Itoa(rank))
+	}
+	return apisix.ID(port, h.Name, strconv.Itoa(rank))
 }
 
 // action says what happens to the requests of r.
@@ -108,7 +131,9 @@ func (t *translator) forward(route *apisix.Route, r *ir.Route, use func(apisix.P
 	use(rewrite)
 	use(t.fault(r))
 	use(t.cors(r))
-	use(t.destinations(route, r))
+	var split apisix.Plugin
+	route.UpstreamID, split = t.destinations(r)
+	use(split)
 	use(t.hash(r))
 	use(t.mirrors(r))
 	use(t.retry(r))

@@ -22,22 +22,22 @@ import (
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
 )
 
-// destinations sends route to the first destination, and returns the plugin that shares requests among several or does to
-// them what is special to one; nil when there is nothing to do.
-func (t *translator) destinations(route *apisix.Route, r *ir.Route) apisix.Plugin {
+// destinations is the upstream of the first destination, and the plugin that shares requests among several or does to them
+// what is special to one; nil when there is nothing to do.
+func (t *translator) destinations(r *ir.Route) (upstreamID string, plugin apisix.Plugin) {
 	list := r.Destinations
 	if first := slices.IndexFunc(list, func(d ir.Destination) bool { return d.Status == 0 }); first >= 0 {
-		route.UpstreamID = t.upstreamOf(list[first].Cluster).ID
+		upstreamID = t.upstreamOf(list[first].Cluster).ID
 	}
 	if len(list) == 1 && list[0].Plain() {
 		if o := originalDst(t.cluster(list[0].Cluster)); o != nil {
-			return o
+			return upstreamID, o
 		}
-		return nil
+		return upstreamID, nil
 	}
 	special := func(d ir.Destination) bool { return !d.Plain() || t.cluster(d.Cluster).OriginalDst }
 	if len(list) > apisix.MaxWeightedUpstreams || slices.ContainsFunc(list, special) {
-		return t.meshSplit(r)
+		return upstreamID, t.meshSplit(r)
 	}
 	split := &apisix.TrafficSplit{Upstreams: make([]apisix.WeightedUpstream, 0, len(list))}
 	for i := range list {
@@ -45,7 +45,7 @@ func (t *translator) destinations(route *apisix.Route, r *ir.Route) apisix.Plugi
 			UpstreamID: t.upstreamOf(list[i].Cluster).ID, Weight: int(list[i].Weight),
 		})
 	}
-	return split
+	return upstreamID, split
 }
 
 // meshSplit shares requests where traffic-split cannot.

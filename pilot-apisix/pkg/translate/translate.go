@@ -31,22 +31,27 @@ func Translate(cfg *ir.Config, prev *Output) *Output {
 		return prev
 	}
 	t := translator{cfg: cfg, prev: prev, out: &Output{config: cfg}}
-	if prev != nil && sameVirtualHosts(cfg, prev.config) && len(cfg.Clusters) == len(prev.upstreams) {
+	if prev != nil && sameRoutes(cfg, prev.config) && len(cfg.Clusters) == len(prev.upstreams) {
 		t.replaceUpstreams()
 	} else {
 		t.upstreams()
 		t.routes()
+		t.streamRoutes()
 		t.takeOver()
 	}
 	t.diagnostics()
 	return t.out
 }
 
-// sameVirtualHosts says that two configurations share their virtual hosts, as they do when only endpoints of one push
+// sameRoutes says that two configurations share their routes, as they do when only endpoints of one push
 // context changed.
-func sameVirtualHosts(a, b *ir.Config) bool {
-	return a.CatchAll == b.CatchAll && len(a.VirtualHosts) == len(b.VirtualHosts) && len(a.VirtualHosts) > 0 &&
-		&a.VirtualHosts[0] == &b.VirtualHosts[0]
+func sameRoutes(a, b *ir.Config) bool {
+	return a.CatchAll == b.CatchAll && sameSlice(a.VirtualHosts, b.VirtualHosts) && sameSlice(a.TCP, b.TCP)
+}
+
+// sameSlice says that two slices are one and the same.
+func sameSlice[T any](a, b []T) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
 type translator struct {

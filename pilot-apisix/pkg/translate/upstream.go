@@ -31,7 +31,10 @@ const noTimeout = 24 * 60 * 60
 
 // upstreamID is the id of a cluster's upstream.
 func upstreamID(c *ir.Cluster) string {
-	if c.Host == "" {
+	switch {
+	case c.Host == "" && c.Port != 0:
+		return apisix.ID("inbound", strconv.Itoa(c.Port))
+	case c.Host == "":
 		return apisix.ID(c.Name)
 	}
 	return apisix.ID("outbound", strconv.Itoa(c.Port), c.Subset, c.Host)
