@@ -28,7 +28,13 @@ import (
 var files embed.FS
 
 // plugins is where APISIX looks for the http plugins in a directory of its Lua path.
-const plugins = "apisix/plugins"
+const (
+	plugins       = "apisix/plugins"
+	streamPlugins = "apisix/stream/plugins"
+)
+
+// Hook is the module that APISIX loads first (config.yaml's apisix.lua_module_hook): it gives the stream subsystem our router.
+const Hook = "apisix.mesh.hook"
 
 // Write puts the files below dir, which it makes when there is none. Files that are there already are overwritten.
 func Write(dir string) error {
@@ -54,9 +60,15 @@ func Path(dir string) string {
 	return filepath.Join(dir, "?.lua")
 }
 
-// Plugins are the names of the plugins, sorted.
-func Plugins() []string {
-	entries, err := files.ReadDir(plugins)
+// Plugins are the names of the plugins for HTTP, sorted.
+func Plugins() []string { return modules(plugins) }
+
+// StreamPlugins are the names of those for TCP, sorted.
+func StreamPlugins() []string { return modules(streamPlugins) }
+
+// modules are the names of the files of a directory.
+func modules(dir string) []string {
+	entries, err := files.ReadDir(dir)
 	if err != nil {
 		// The directory is part of the binary.
 		return nil

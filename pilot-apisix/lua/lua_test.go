@@ -31,23 +31,31 @@ func TestPlugins(t *testing.T) {
 	if got := Plugins(); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
+	if got, want := StreamPlugins(), []string{"mesh-original-dst", "mesh-split"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
 }
 
 // TestPluginsAreWhatAPISIXLoads looks for what APISIX refuses to load a plugin without.
 func TestPluginsAreWhatAPISIXLoads(t *testing.T) {
-	for _, name := range Plugins() {
-		content, err := files.ReadFile(plugins + "/" + name + ".lua")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, field := range []string{`version = [\d.]+`, `priority = -?\d+`, `name = "` + name + `"`, `schema = schema`} {
-			if !regexp.MustCompile(`(?m)^    ` + field + `,$`).Match(content) {
-				t.Errorf("%s has no %s", name, field)
+	for dir, names := range map[string][]string{plugins: Plugins(), streamPlugins: StreamPlugins()} {
+		for _, name := range names {
+			content, err := files.ReadFile(dir + "/" + name + ".lua")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, field := range []string{`version = [\d.]+`, `priority = -?\d+`, `name = "` + name + `"`, `schema = schema`} {
+				if !regexp.MustCompile(`(?m)^    ` + field + `,$`).Match(content) {
+					t.Errorf("%s/%s has no %s", dir, name, field)
+				}
+			}
+			if !strings.Contains(string(content), "function _M.check_schema(conf)") {
+				t.Errorf("%s/%s has no check_schema", dir, name)
 			}
 		}
-		if !strings.Contains(string(content), "function _M.check_schema(conf)") {
-			t.Errorf("%s has no check_schema", name)
-		}
+	}
+	if _, err := files.ReadFile(strings.ReplaceAll(Hook, ".", "/") + ".lua"); err != nil {
+		t.Error(err)
 	}
 }
 

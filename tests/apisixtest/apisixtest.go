@@ -17,6 +17,7 @@ package apisixtest
 import (
 	"net"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"os/user"
 	"testing"
@@ -35,14 +36,25 @@ const Patience = 30 * time.Second
 type APISIX struct {
 	// Store has the resources that it follows; at first there are none.
 	Store *etcdapi.Store
-	// Address is where it listens for HTTP, on loopback.
-	Address string
+	// Address is where it listens for HTTP, on loopback, and Inbound where it does for what is sent to the workload.
+	Address, Inbound string
+	// Stream and InboundStream are the same for TCP, when there are StreamPlugins.
+	Stream, InboundStream string
 	// Log is the end of its error log.
 	Log func() string
 }
 
-// Start runs an APISIX with these plugins and waits until it listens.
-func Start(t testing.TB, plugins []string, workers int) *APISIX {
+// Options are what APISIX runs with.
+type Options struct {
+	// Plugins and StreamPlugins are loaded; without any of the latter there is no TCP.
+	Plugins, StreamPlugins []string
+	Workers                int
+	// Listen are further addresses for TCP.
+	Listen []string
+}
+
+// Start runs an APISIX and waits until it listens.
+func Start(t testing.TB, o Options) *APISIX {
 	t.Helper()
 	instancetest.Find(t)
 	store, err := etcdapi.NewStore(etcdapi.StoreOptions{StartRevision: 1})
@@ -65,11 +77,18 @@ func Start(t testing.TB, plugins []string, workers int) *APISIX {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &APISIX{Store: store, Address: freeAddress(t)}
-	config, err := apisixconf.Render(apisixconf.Options{
-		Gateway: gateway.Listener.Addr().String(), Listen: []string{a.Address}, Plugins: plugins, Workers: workers,
-		User: me.Username, ExtraLuaPath: lua.Path(pack),
-	})
+	a := &APISIX{Store: store, Address: freeAddress(t), Inbound: freeAddress(t)}
+	options := apisixconf.Options{
+		Gateway: gateway.Listener.Addr().String(), Listen: []string{a.Address, a.Inbound}, Plugins: o.Plugins, Workers: o.Workers,
+		User: me.Username, ExtraLuaPath: lua.Path(pack), LuaModuleHook: lua.Hook, InboundPorts: []int{portOf(t, a.Inbound)},
+	}
+	if len(o.StreamPlugins) > 0 {
+		a.Stream, a.InboundStream = freeAddress(t), freeAddress(t)
+		options.StreamPlugins = o.StreamPlugins
+		options.Stream = append([]string{a.Stream, a.InboundStream}, o.Listen...)
+		options.InboundPorts = append(options.InboundPorts, portOf(t, a.InboundStream))
+	}
+	config, err := apisixconf.Render(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,4 +123,13 @@ func freeAddress(t testing.TB) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
+}
+
+func portOf(t testing.TB, address string) int {
+	t.Helper()
+	a, err := netip.ParseAddrPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(a.Port())
 }

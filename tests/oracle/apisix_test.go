@@ -41,7 +41,7 @@ type medium struct {
 // start runs APISIX with one worker, so that one answer of the probe, which is mesh-direct-response's, tells of all.
 func start(t *testing.T, plugins ...string) *medium {
 	t.Helper()
-	a := apisixtest.Start(t, append(plugins, "mesh-direct-response"), 1)
+	a := apisixtest.Start(t, apisixtest.Options{Plugins: append(plugins, "mesh-direct-response"), Workers: 1})
 	m := &medium{APISIX: a, t: t, client: &client{address: a.Address}, current: map[string]bool{}}
 	t.Cleanup(m.client.close)
 	return m

@@ -44,7 +44,7 @@ type mesh struct {
 // start runs APISIX on an empty configuration.
 func start(t *testing.T) *mesh {
 	t.Helper()
-	a := apisixtest.Start(t, translate.Plugins(), 2)
+	a := apisixtest.Start(t, apisixtest.Options{Plugins: translate.Plugins(), StreamPlugins: translate.StreamPlugins(), Workers: 2})
 	return &mesh{
 		APISIX: a, t: t, base: "http://" + a.Address,
 		client: &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},

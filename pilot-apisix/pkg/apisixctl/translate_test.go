@@ -55,7 +55,6 @@ func run(t *testing.T, args ...string) (out, errs string, err error) {
 // TestBookinfo translates each rule of the sample for productpage and compares it with a golden. REFRESH_GOLDEN=true
 // writes them.
 func TestBookinfo(t *testing.T) {
-	set := schematest.Optional(t)
 	rules, err := filepath.Glob(samples + "networking/virtual-service-*.yaml")
 	assert.NoError(t, err)
 	if len(rules) == 0 {
@@ -69,36 +68,48 @@ func TestBookinfo(t *testing.T) {
 			args = append(args, "-f", samples+"networking/destination-rule-all.yaml", "-f", rule)
 		}
 		t.Run(name, func(t *testing.T) {
-			out, errs, err := run(t, args...)
-			assert.NoError(t, err)
-			var doc struct {
-				Resources []struct {
-					Name   string          `json:"name"`
-					Object json.RawMessage `json:"object"`
-				} `json:"resources"`
-				Diagnostics []any `json:"diagnostics"`
-			}
-			assert.NoError(t, json.Unmarshal([]byte(out), &doc))
-			for _, r := range doc.Resources {
-				kind, _, ok := apisix.SplitName(r.Name)
-				assert.Equal(t, ok, true)
-				if set != nil {
-					assert.NoError(t, set.Check(kind, r.Object))
-				}
-			}
-			assert.Equal(t, strings.Count(errs, "\n"), len(doc.Diagnostics))
-
-			got, err := yaml.JSONToYAML([]byte(out))
-			assert.NoError(t, err)
-			golden := filepath.Join("testdata", name+".golden.yaml")
-			if os.Getenv("REFRESH_GOLDEN") == "true" {
-				assert.NoError(t, os.WriteFile(golden, got, 0o600))
-			}
-			want, err := os.ReadFile(golden)
-			assert.NoError(t, err)
-			assert.Equal(t, string(got), string(want))
+			compareTranslation(t, name, args)
 		})
 	}
+}
+
+// TestGatewayRoutes translates routes of the Gateway API for TCP and TLS, which Istio's fake discovery server does not read.
+func TestGatewayRoutes(t *testing.T) {
+	compareTranslation(t, "tcproute", []string{"translate", "-f", "testdata/tcproute.yaml", "--proxy", "app.default", "-o", "json"})
+}
+
+// compareTranslation compares what apisixctl prints with testdata/<name>.golden.yaml.
+func compareTranslation(t *testing.T, name string, args []string) {
+	t.Helper()
+	set := schematest.Optional(t)
+	out, errs, err := run(t, args...)
+	assert.NoError(t, err)
+	var doc struct {
+		Resources []struct {
+			Name   string          `json:"name"`
+			Object json.RawMessage `json:"object"`
+		} `json:"resources"`
+		Diagnostics []any `json:"diagnostics"`
+	}
+	assert.NoError(t, json.Unmarshal([]byte(out), &doc))
+	for _, r := range doc.Resources {
+		kind, _, ok := apisix.SplitName(r.Name)
+		assert.Equal(t, ok, true)
+		if set != nil {
+			assert.NoError(t, set.Check(kind, r.Object))
+		}
+	}
+	assert.Equal(t, strings.Count(errs, "\n"), len(doc.Diagnostics))
+
+	got, err := yaml.JSONToYAML([]byte(out))
+	assert.NoError(t, err)
+	golden := filepath.Join("testdata", name+".golden.yaml")
+	if os.Getenv("REFRESH_GOLDEN") == "true" {
+		assert.NoError(t, os.WriteFile(golden, got, 0o600))
+	}
+	want, err := os.ReadFile(golden)
+	assert.NoError(t, err)
+	assert.Equal(t, string(got), string(want))
 }
 
 func TestTranslateErrors(t *testing.T) {

@@ -43,6 +43,11 @@ func (s *Set) AddMesh() error {
 	if err != nil {
 		return fmt.Errorf("mesh.json: %w", err)
 	}
+	streamPlugins, err := compilePlugins(doc.StreamPlugins)
+	if err != nil {
+		return fmt.Errorf("mesh.json: %w", err)
+	}
 	maps.Copy(s.plugins, plugins)
+	maps.Copy(s.streamPlugins, streamPlugins)
 	return nil
 }

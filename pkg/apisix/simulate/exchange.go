@@ -83,7 +83,7 @@ func (c *Config) HTTP(in Request) Result {
 		why.add("nginx answers %d: %s", refused.status, refused.reason)
 		result.Response = &Response{Status: refused.status}
 	} else {
-		why.add("%s %s to host %s, port %s", r.method, quote(r.uri), r.host, r.originalDstPort())
+		why.add("%s %s to host %s, port %s", r.method, quote(r.uri), r.host, r.requestedPort())
 		e := &exchange{config: c, request: r, why: why, result: &result}
 		e.play()
 	}

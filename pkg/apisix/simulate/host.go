@@ -70,8 +70,16 @@ func hostPort(h string) string {
 	return h[i:]
 }
 
-// originalDstPort is the variable apisix.VarOriginalDstPort.
-func (r *request) originalDstPort() string {
+// portOf is the port that the request was sent to when it came in that direction, and empty otherwise: the variables
+// apisix.VarOriginalDstPort and apisix.VarInboundPort.
+func (r *request) portOf(inbound bool) string {
+	if r.inbound != inbound {
+		return ""
+	}
+	return r.requestedPort()
+}
+
+func (r *request) requestedPort() string {
 	if r.originalDst.IsValid() {
 		return strconv.Itoa(int(r.originalDst.Port()))
 	}

@@ -37,6 +37,8 @@ type Request struct {
 	Source netip.Addr
 	// OriginalDst is the address that a captured connection was made to; not valid when it was not captured.
 	OriginalDst netip.AddrPort
+	// Inbound says that the request comes through a listener for what is sent to the workload.
+	Inbound bool
 }
 
 // request is one that nginx has let in.
@@ -56,6 +58,7 @@ type request struct {
 	names       []string
 	remoteAddr  string
 	originalDst netip.AddrPort
+	inbound     bool
 
 	// queries is made when somebody asks for an argument.
 	queries map[string]value
@@ -73,7 +76,7 @@ const maxLine = 8192
 
 // accept does what nginx does before anything of APISIX runs.
 func accept(in Request) (*request, *refusal) {
-	r := &request{method: in.Method, scheme: in.Scheme, originalDst: in.OriginalDst}
+	r := &request{method: in.Method, scheme: in.Scheme, originalDst: in.OriginalDst, inbound: in.Inbound}
 	if r.method == "" {
 		r.method = http.MethodGet
 	}

@@ -38,9 +38,10 @@ type Config struct {
 	pluginConfigs map[string]plugins
 	globalPlugins plugins
 	router        *router
+	streamRouter  *streamRouter
 }
 
-// New reads the resources: routes, upstreams, services, plugin_configs and global_rules; other kinds have no part in routing
+// New reads the resources: routes, stream_routes, upstreams, services, plugin_configs and global_rules; other kinds have no part in routing
 // and are passed over. An error names the resource, and says what APISIX would refuse or what cannot be played.
 func New(resources []Resource) (*Config, error) {
 	c := &Config{
@@ -49,6 +50,7 @@ func New(resources []Resource) (*Config, error) {
 		services:      map[string]*service{},
 		pluginConfigs: map[string]plugins{},
 	}
+	streamRoutes := map[string]*streamRoute{}
 	var rules []globalRule
 	seen := map[string]bool{}
 	for _, r := range resources {
@@ -60,7 +62,13 @@ func New(resources []Resource) (*Config, error) {
 			return nil, fmt.Errorf("%s: there are two of them", name)
 		}
 		seen[name] = true
-		rule, err := c.add(r)
+		var rule *globalRule
+		var err error
+		if r.Kind == apisix.StreamRoutes {
+			streamRoutes[r.ID], err = parseStreamRoute(r)
+		} else {
+			rule, err = c.add(r)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -82,6 +90,7 @@ func New(resources []Resource) (*Config, error) {
 		}
 	}
 	c.router.sort()
+	c.streamRouter = newStreamRouter(streamRoutes)
 	return c, nil
 }
 

@@ -42,7 +42,8 @@ var simple = map[string]func(*request) value{
 	// APISIX replaces it by the normalised one.
 	"request_uri":             func(r *request) value { return text(r.uri + r.isArgs() + r.args) },
 	"real_request_uri":        func(r *request) value { return text(r.raw) },
-	apisix.VarOriginalDstPort: func(r *request) value { return text(r.originalDstPort()) },
+	apisix.VarOriginalDstPort: func(r *request) value { return text(r.portOf(false)) },
+	apisix.VarInboundPort:     func(r *request) value { return text(r.portOf(true)) },
 	"connection_original_dst": func(r *request) value {
 		if !r.originalDst.IsValid() {
 			return missing

@@ -14,10 +14,22 @@
 
 -- What the client meant to reach before its connection was captured, as Envoy's ORIGINAL_DST clusters have it.
 
+local find = string.find
 local match = string.match
 local tonumber = tonumber
 
 local _M = {}
+
+-- schema is that of the plugins of the name, for HTTP and for streams.
+_M.schema = {
+    type = "object",
+    properties = {
+        scheme = {type = "string", enum = {"http", "grpc"}, default = "http"},
+        -- In seconds.
+        connect_timeout = {type = "number", exclusiveMinimum = 0, default = 10},
+    },
+    additionalProperties = false,
+}
 
 -- parse takes "10.0.0.1:80" or "[::1]:80" apart.
 function _M.parse(address)
@@ -38,6 +50,11 @@ function _M.is_own(host, port, server_host, server_port)
         return false
     end
     return host == server_host or host == "[" .. (server_host or "") .. "]"
+end
+
+-- inbound_source is the address that connections to the workload come from (InboundPassthroughBindIpv4 and Ipv6 of Istio).
+function _M.inbound_source(host)
+    return find(host, ":", 1, true) and "::6" or "127.0.0.6"
 end
 
 return _M

@@ -24,15 +24,7 @@ local original_dst = require("apisix.mesh.original_dst")
 -- Seconds without end, as for the upstreams of the mesh.
 local NO_TIMEOUT = 24 * 60 * 60
 
-local schema = {
-    type = "object",
-    properties = {
-        scheme = {type = "string", enum = {"http", "grpc"}, default = "http"},
-        -- In seconds.
-        connect_timeout = {type = "number", exclusiveMinimum = 0, default = 10},
-    },
-    additionalProperties = false,
-}
+local schema = original_dst.schema
 
 local _M = {
     version = 0.1,
@@ -83,6 +75,10 @@ function _M.access(conf, ctx)
     -- would come back to it for ever.
     if not host or original_dst.is_own(host, port, var.server_addr, var.server_port) then
         return
+    end
+    if var.inbound_port ~= "" then
+        -- Another source than the proxy's, so that the connection is not captured again.
+        ngx.var.upstream_source = original_dst.inbound_source(host)
     end
     local up = upstream_to(conf, host, port, address)
     upstream.set(ctx, "mesh_original_dst#" .. address, ctx.conf_version, up)

@@ -26,6 +26,14 @@
 // which APISIX's nginx module knows as $connection_original_dst). Without capture, as on a host where applications are
 // told to use the sidecar as their proxy, it is the port in the Host header, or 80.
 //
+// What is sent to the workload comes through listeners of its own, among Options.InboundPorts. There the port is in the variable
+// inbound_port, and original_dst_port is empty.
+//
+// # TCP
+//
+// With the hook of our Lua pack, stream routes are matched with the address, port and TLS server name that a client meant. The
+// connections to a workload come from 127.0.0.6 or ::6, which Istio's rules do not capture.
+//
 // # Retries
 //
 // nginx's own retries are reduced to those of Istio's default policy that it can tell: a connection that fails, not a

@@ -30,6 +30,9 @@ type Options struct {
 	Listen []string
 	// Stream are the addresses for TCP; without any, APISIX's stream subsystem is off.
 	Stream []string
+	// InboundPorts are the ports of those of the addresses, for HTTP and for TCP, that take what is sent to the workload. The
+	// others take what the workload sends.
+	InboundPorts []int
 	// Plugins and StreamPlugins are the only ones that APISIX loads, in any order: it runs them by their own priority.
 	Plugins       []string
 	StreamPlugins []string
@@ -48,16 +51,19 @@ type Options struct {
 	ErrorLogLevel string
 	// ExtraLuaPath finds Lua modules beside APISIX's own, such as "/usr/share/lua/?.lua"; none when empty.
 	ExtraLuaPath string
+	// LuaModuleHook is the module that APISIX loads first; none when empty. The one of our Lua pack routes TCP.
+	LuaModuleHook string
 }
 
 var (
 	// pluginName is what APISIX's own plugins are called like.
 	pluginName = regexp.MustCompile(`^[a-z0-9_-]+$`)
 	// word is text that is safe inside of a directive of nginx.conf, into which APISIX copies it as it is.
-	word     = regexp.MustCompile(`^[a-zA-Z0-9_./?*:%=+@,-]+$`)
-	luaPath  = regexp.MustCompile(`^[a-zA-Z0-9_./?*:%=+@,;-]+$`)
-	userName = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9_.-]*$`)
-	logLevel = regexp.MustCompile(`^(debug|info|notice|warn|error|crit|alert|emerg)$`)
+	word       = regexp.MustCompile(`^[a-zA-Z0-9_./?*:%=+@,-]+$`)
+	luaPath    = regexp.MustCompile(`^[a-zA-Z0-9_./?*:%=+@,;-]+$`)
+	userName   = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9_.-]*$`)
+	moduleName = regexp.MustCompile(`^[a-zA-Z0-9_]+(\.[a-zA-Z0-9_]+)*$`)
+	logLevel   = regexp.MustCompile(`^(debug|info|notice|warn|error|crit|alert|emerg)$`)
 )
 
 // endpoint is a parsed address.
@@ -121,9 +127,15 @@ func (o *Options) validate() error {
 		{"AccessLog", o.AccessLog, word},
 		{"ErrorLogLevel", o.ErrorLogLevel, logLevel},
 		{"ExtraLuaPath", o.ExtraLuaPath, luaPath},
+		{"LuaModuleHook", o.LuaModuleHook, moduleName},
 	} {
 		if f.value != "" && !f.allowed.MatchString(f.value) {
 			return fmt.Errorf("%s %q: nginx.conf cannot hold this", f.field, f.value)
+		}
+	}
+	for _, port := range o.InboundPorts {
+		if port < 1 || port > 65535 {
+			return fmt.Errorf("InboundPorts: %d is not within 1 and 65535", port)
 		}
 	}
 	if o.Workers < 0 {

@@ -17,6 +17,7 @@ package apisixconf
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 
@@ -26,19 +27,43 @@ import (
 const header = `# Written by pilot-agent for this sidecar; the next start writes it again.
 `
 
-// httpSnippet defines the variable. nginx evaluates a map when somebody asks for it.
+// httpSnippet finds the port of a request. nginx evaluates a map when somebody asks for it.
 const httpSnippet = `# The port that a request was sent to: as captured, else as the Host header has it, else 80. Where the kernel follows
 # connections, one that was made to this listener itself has it for its original destination.
 map $http_host $host_header_port {
     "~:(?<host_port>\d+)$" $host_port;
     default 80;
 }
-map "$connection_original_dst $server_addr:$server_port" $` + apisix.VarOriginalDstPort + ` {
+map "$connection_original_dst $server_addr:$server_port" $requested_port {
     "~^(?<own>\S+) \k<own>$" $host_header_port;
     "~^\[(?<own6>\S+)\](?<own6_port>:\d+) \k<own6>\k<own6_port>$" $host_header_port;
     "~:(?<dst_port>\d+) " $dst_port;
     default $host_header_port;
 }
+`
+
+// directions splits the port of a request into those of the two directions, by the listener.
+func directions(inbound []int) string {
+	var b strings.Builder
+	for _, m := range []struct{ variable, here, elsewhere string }{
+		{apisix.VarOriginalDstPort, `""`, "$requested_port"},
+		{apisix.VarInboundPort, "$requested_port", `""`},
+	} {
+		fmt.Fprintf(&b, "map $server_port $%s {\n", m.variable)
+		for _, port := range inbound {
+			fmt.Fprintf(&b, "    %d %s;\n", port, m.here)
+		}
+		fmt.Fprintf(&b, "    default %s;\n}\n", m.elsewhere)
+	}
+	return b.String()
+}
+
+// sourceSnippet gives connections to the workload another source, so that they are not captured on their way: Istio's rules
+// leave 127.0.0.6 and ::6 alone. The plugin mesh-original-dst sets the variable.
+const sourceSnippet = `map $server_port $upstream_source {
+    default "";
+}
+proxy_bind $upstream_source;
 `
 
 // serverSnippet limits nginx's retries to connections that fail. The number of tries is the upstream's "retries".
@@ -84,6 +109,9 @@ func Render(o Options) ([]byte, error) {
 	if o.ExtraLuaPath != "" {
 		settings["extra_lua_path"] = o.ExtraLuaPath
 	}
+	if o.LuaModuleHook != "" {
+		settings["lua_module_hook"] = o.LuaModuleHook
+	}
 	prometheus, err := prometheusAttributes(&o)
 	if err != nil {
 		return nil, err
@@ -100,8 +128,11 @@ func Render(o Options) ([]byte, error) {
 				"health_check_timeout": 1,
 			},
 		},
-		"nginx_config":   nginxConfig(&o),
-		"plugin_attr":    object{"prometheus": prometheus},
+		"nginx_config": nginxConfig(&o),
+		"plugin_attr": object{
+			"prometheus": prometheus,
+			"mesh":       object{"inbound_ports": ports(o.InboundPorts)},
+		},
 		"plugins":        names(o.Plugins),
 		"stream_plugins": names(o.StreamPlugins),
 	})
@@ -170,9 +201,12 @@ func nginxConfig(o *Options) object {
 	}
 	config := object{
 		"http":                              http,
-		"http_configuration_snippet":        httpSnippet,
+		"http_configuration_snippet":        httpSnippet + directions(ports(o.InboundPorts)) + sourceSnippet + "grpc_bind $upstream_source;\n",
 		"http_server_configuration_snippet": server,
 		"worker_processes":                  workers,
+	}
+	if len(o.Stream) > 0 {
+		config["stream_configuration_snippet"] = sourceSnippet
 	}
 	if o.User != "" {
 		config["user"] = o.User
@@ -184,6 +218,13 @@ func nginxConfig(o *Options) object {
 		config["error_log_level"] = o.ErrorLogLevel
 	}
 	return config
+}
+
+// ports is sorted, each once, and a list even when it is empty.
+func ports(in []int) []int {
+	out := append([]int{}, in...)
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // names is sorted, each once, and a list even when it is empty: without one, APISIX would load its defaults.

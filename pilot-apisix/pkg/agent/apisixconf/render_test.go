@@ -38,7 +38,9 @@ func TestGolden(t *testing.T) {
 			Listen:        []string{"0.0.0.0:15001", "[::]:15006"},
 			Stream:        []string{"127.0.0.1:15003"},
 			Plugins:       []string{"traffic-split", "prometheus", "mesh-retry", "proxy-rewrite", "prometheus"},
+			InboundPorts:  []int{15006},
 			StreamPlugins: []string{"limit-conn"},
+			LuaModuleHook: "apisix.mesh.hook",
 			Control:       "127.0.0.1:9090",
 			Prometheus:    "127.0.0.1:9091",
 			User:          "istio-proxy",
@@ -89,6 +91,8 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"a user that is none", func(o *Options) { o.User = "root;" }, "User"},
 		{"an unknown level", func(o *Options) { o.ErrorLogLevel = "loud" }, "ErrorLogLevel"},
 		{"a quote in a path", func(o *Options) { o.ExtraLuaPath = `x";` }, "ExtraLuaPath"},
+		{"a hook that is no module", func(o *Options) { o.LuaModuleHook = "a;b" }, "LuaModuleHook"},
+		{"an inbound port too high", func(o *Options) { o.InboundPorts = []int{70000} }, "InboundPorts"},
 		{"workers", func(o *Options) { o.Workers = -1 }, "Workers"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

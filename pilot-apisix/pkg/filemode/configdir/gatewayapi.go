@@ -84,6 +84,26 @@ func (it *item) completeGRPCRoute(r *gatewayv1.GRPCRoute) {
 	}
 }
 
+func completeTCPRoute(r *gatewayv1.TCPRoute) {
+	completeParents(r.Spec.ParentRefs)
+	for i := range r.Spec.Rules {
+		completeBackends(r.Spec.Rules[i].BackendRefs)
+	}
+}
+
+func completeTLSRoute(r *gatewayv1.TLSRoute) {
+	completeParents(r.Spec.ParentRefs)
+	for i := range r.Spec.Rules {
+		completeBackends(r.Spec.Rules[i].BackendRefs)
+	}
+}
+
+func completeBackends(list []gatewayv1.BackendRef) {
+	for i := range list {
+		completeBackend(&list[i])
+	}
+}
+
 func completeParents(parents []gatewayv1.ParentReference) {
 	for i := range parents {
 		setDefault(&parents[i].Group, gatewayv1.GroupName)

@@ -43,6 +43,20 @@ kind: GRPCRoute
 metadata: {name: g}
 spec:
   rules: [{matches: [{method: {service: s}, headers: [{name: h, value: v}]}], backendRefs: [{name: b}]}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: TCPRoute
+metadata: {name: t}
+spec:
+  parentRefs: [{name: x}]
+  rules: [{backendRefs: [{name: b, port: 80}]}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: TLSRoute
+metadata: {name: t}
+spec:
+  hostnames: [a.example]
+  rules: [{backendRefs: [{name: b, port: 443, weight: 2}]}]
 `))
 	assert.Equal(t, len(p.problems), 0)
 	var got []string
@@ -59,6 +73,9 @@ spec:
 		`{"rules":[{"matches":[{"path":{"type":"PathPrefix","value":"/"}}]}]}`,
 		`{"rules":[{"backendRefs":[{"group":"","kind":"Service","name":"b","weight":1}],` +
 			`"matches":[{"headers":[{"name":"h","type":"Exact","value":"v"}],"method":{"service":"s","type":"Exact"}}]}]}`,
+		`{"parentRefs":[{"group":"gateway.networking.k8s.io","kind":"Gateway","name":"x"}],"rules":[` +
+			`{"backendRefs":[{"group":"","kind":"Service","name":"b","port":80,"weight":1}]}]}`,
+		`{"hostnames":["a.example"],"rules":[{"backendRefs":[{"group":"","kind":"Service","name":"b","port":443,"weight":2}]}]}`,
 	})
 }
 

@@ -43,6 +43,10 @@ func (it *item) complete(value *unstructured.Unstructured, typed runtime.Object)
 		it.completeHTTPRoute(o)
 	case *gatewayv1.GRPCRoute:
 		it.completeGRPCRoute(o)
+	case *gatewayv1.TCPRoute:
+		completeTCPRoute(o)
+	case *gatewayv1.TLSRoute:
+		completeTLSRoute(o)
 	case *corev1.Namespace:
 		completeNamespace(value)
 		return

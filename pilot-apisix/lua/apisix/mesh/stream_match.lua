@@ -1,0 +1,101 @@
+-- Copyright The pilot-apisix Authors
+--
+-- Licensed under the Apache License, Version 2.0 (the "License");
+-- you may not use this file except in compliance with the License.
+-- You may obtain a copy of the License at
+--
+--     http://www.apache.org/licenses/LICENSE-2.0
+--
+-- Unless required by applicable law or agreed to in writing, software
+-- distributed under the License is distributed on an "AS IS" BASIS,
+-- WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+-- See the License for the specific language governing permissions and
+-- limitations under the License.
+
+-- Matches connections in the place of APISIX's own router for streams.
+
+local core = require("apisix.core")
+local clienthello = require("apisix.mesh.clienthello")
+local stream_dst = require("apisix.mesh.stream_dst")
+local stream_router = require("apisix.mesh.stream_router")
+local create_ip_matcher = require("apisix.core.ip").create_ip_matcher
+local req_socket = ngx.req.socket
+local tonumber = tonumber
+local ipairs = ipairs
+
+local _M = {}
+
+-- Milliseconds for a ClientHello, where one is waited for at all.
+local HELLO_TIMEOUT = 5000
+
+local function matcher(range)
+    return create_ip_matcher({range})
+end
+
+-- inbound_ports are those of the listeners for what is sent to the workload, in config.yaml's plugin_attr.mesh.inbound_ports.
+local function inbound_ports()
+    local conf = core.config.local_conf()
+    local ports = {}
+    for _, port in ipairs(core.table.try_read_attr(conf, "plugin_attr", "mesh", "inbound_ports") or {}) do
+        ports[port] = true
+    end
+    return ports
+end
+
+-- server_name peeks until it has the ClientHello's name, or knows that there is none. Nothing is taken away.
+local function server_name()
+    local sock, err = req_socket()
+    if not sock then
+        core.log.error("failed to look at the connection: ", err)
+        return nil
+    end
+    sock:settimeout(HELLO_TIMEOUT)
+    local data
+    data, err = sock:peek(1)
+    if not data or not clienthello.is_tls(data) then
+        return nil
+    end
+    local name, more = clienthello.server_name(data)
+    while more do
+        data, err = sock:peek(more)
+        if not data then
+            core.log.info("no ClientHello: ", err)
+            return nil
+        end
+        name, more = clienthello.server_name(data)
+    end
+    return name
+end
+
+-- install makes match a function of ours.
+function _M.install(router)
+    local index, version, inbound
+    function router.match(ctx)
+        inbound = inbound or inbound_ports()
+        local routes, now = router.routes()
+        if not routes then
+            return true
+        end
+        if version ~= now then
+            index, version = stream_router.build(routes, matcher), now
+        end
+        local var = ctx.var
+        local own = tonumber(var.server_port)
+        local address, port = stream_dst.get()
+        ctx.mesh_captured = address ~= nil and not (port == own and address == var.server_addr)
+        if not address then
+            address, port = var.server_addr, own
+        end
+        ctx.mesh_address, ctx.mesh_port = address, port
+        ctx.mesh_inbound = inbound[own]
+        local group = stream_router.group(index, ctx.mesh_inbound, address, port)
+        local route = group and stream_router.route(group, group.named and server_name() or nil)
+        -- One without an upstream closes the connection.
+        if route and route.value.upstream_id then
+            ctx.matched_route = route
+        end
+        return true
+    end
+end
+
+return _M

@@ -1,0 +1,232 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package simulate
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
+)
+
+// Connection is what a client opens.
+type Connection struct {
+	// Inbound says that it comes through a listener for what is sent to the workload.
+	Inbound bool
+	// Destination is what the client meant to reach: the original destination of a captured connection, else the listener
+	// itself.
+	Destination netip.AddrPort
+	// Captured says that the connection was captured on its way, so that it can go on to where it was going.
+	Captured bool
+	// SNI is the server name of the client's ClientHello; empty for none, and for clients that do not speak TLS.
+	SNI string
+}
+
+// ConnectionResult is what becomes of a connection.
+type ConnectionResult struct {
+	// Route is the id of the stream route that takes it; empty when none does.
+	Route string
+	// Why says how the route was found.
+	Why []string
+	// HTTP is the route's label of that name: apisix.HTTPDetect, apisix.HTTPOnly or empty.
+	HTTP string
+	// Destinations share the connections. With none, or one without nodes, the connection is closed.
+	Destinations []ConnectionDestination
+	// NotSimulated lists the plugins that would have had a part in this and were not played.
+	NotSimulated []string
+}
+
+// ConnectionDestination is an upstream that gets a share of the connections.
+type ConnectionDestination struct {
+	UpstreamID string
+	// OriginalDst, when it is valid, is where the connection goes in the place of the upstream.
+	OriginalDst netip.AddrPort
+	// Weight is relative to that of the others.
+	Weight int
+	// Closed says that there is nobody to connect to.
+	Closed bool
+}
+
+// streamRoute is one that can be played.
+type streamRoute struct {
+	id       string
+	inbound  bool
+	http     string
+	address  netip.Addr
+	prefix   netip.Prefix
+	port     int
+	sni      string
+	upstream string
+	// split and originalDst are the plugins of these names, or nil.
+	split       []streamShare
+	originalDst bool
+	// unknown are plugins that cannot be played.
+	unknown []string
+}
+
+type streamShare struct {
+	upstream    string
+	weight      int
+	originalDst bool
+}
+
+func parseStreamRoute(res Resource) (*streamRoute, error) {
+	var in struct {
+		about
+		ServerAddr string                     `json:"server_addr"`
+		ServerPort int                        `json:"server_port"`
+		SNI        string                     `json:"sni"`
+		UpstreamID id                         `json:"upstream_id"`
+		Plugins    map[string]json.RawMessage `json:"plugins"`
+	}
+	if err := decode(res.JSON, &in); err != nil {
+		return nil, err
+	}
+	if err := in.check(res); err != nil {
+		return nil, err
+	}
+	var labels map[string]string
+	if len(in.Labels) > 0 {
+		if err := json.Unmarshal(in.Labels, &labels); err != nil {
+			return nil, fmt.Errorf("labels: %w", err)
+		}
+	}
+	r := &streamRoute{
+		id: res.ID, inbound: labels[apisix.LabelDirection] == apisix.Inbound, http: labels[apisix.LabelHTTP],
+		port: in.ServerPort, sni: asciiLower(in.SNI), upstream: string(in.UpstreamID),
+	}
+	if r.sni != "" && !apisix.ValidHost(r.sni) {
+		return nil, fmt.Errorf("APISIX does not take the sni %q", in.SNI)
+	}
+	var err error
+	switch {
+	case in.ServerAddr == "":
+	case strings.Contains(in.ServerAddr, "/"):
+		r.prefix, err = netip.ParsePrefix(in.ServerAddr)
+		r.prefix = r.prefix.Masked()
+	default:
+		r.address, err = netip.ParseAddr(in.ServerAddr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("server_addr: %w", err)
+	}
+	return r, r.parsePlugins(in.Plugins)
+}
+
+func (r *streamRoute) parsePlugins(in map[string]json.RawMessage) error {
+	for name, raw := range in {
+		var p plugin
+		conf, disabled, err := withoutMeta(raw)
+		if err == nil && !disabled {
+			switch name {
+			case "traffic-split":
+				p, err = parseTrafficSplit(conf)
+			case "mesh-split":
+				p, err = parseSplit(conf)
+			case "mesh-original-dst":
+				p, err = parseOriginalDst(conf)
+			default:
+				r.unknown = append(r.unknown, name)
+			}
+		}
+		if err == nil {
+			err = r.use(p)
+		}
+		if err != nil {
+			return fmt.Errorf("plugin %s: %w", name, err)
+		}
+	}
+	sort.Strings(r.unknown)
+	return nil
+}
+
+// use takes over what a plugin for HTTP would do, as the one for streams does it.
+func (r *streamRoute) use(p plugin) error {
+	switch p := p.(type) {
+	case *trafficSplit:
+		if len(p.rules) != 1 || len(p.rules[0].match) > 0 {
+			return fmt.Errorf("several rules, and matches, are %w", errNotSimulated)
+		}
+		for _, d := range shares(p.rules[0].upstreams) {
+			r.split = append(r.split, streamShare{upstream: d.UpstreamID, weight: d.Weight})
+		}
+	case *split:
+		for i := range p.destinations {
+			d := &p.destinations[i]
+			if d.status != 0 {
+				return errors.New("a destination with a status has no meaning for a connection")
+			}
+			r.split = append(r.split, streamShare{upstream: d.id, weight: d.weight, originalDst: d.originalDst != nil})
+		}
+	case *originalDst:
+		r.originalDst = true
+	}
+	return nil
+}
+
+// TCP plays a connection through the router that our Lua pack puts in the place of APISIX's.
+func (c *Config) TCP(in Connection) ConnectionResult {
+	var out ConnectionResult
+	why := &reasons{}
+	route := c.streamRouter.match(&in, why)
+	if route == nil {
+		why.add("no route takes it, and it is closed")
+		out.Why = why.lines
+		return out
+	}
+	out.Route, out.HTTP = route.id, route.http
+	for _, name := range route.unknown {
+		out.NotSimulated = append(out.NotSimulated, "plugin "+name)
+	}
+	if route.upstream == "" {
+		why.add("route %s has no upstream, and the connection is closed", route.id)
+	} else {
+		out.Destinations = c.streamDestinations(&in, route)
+	}
+	out.Why = why.lines
+	return out
+}
+
+func (c *Config) streamDestinations(in *Connection, route *streamRoute) []ConnectionDestination {
+	list := route.split
+	if !slices.ContainsFunc(list, func(s streamShare) bool { return s.weight > 0 }) {
+		// Without any weight the first destination takes everything.
+		first := streamShare{upstream: route.upstream, weight: 1}
+		if len(list) > 0 {
+			first.upstream, first.originalDst = list[0].upstream, list[0].originalDst
+		}
+		list = []streamShare{first}
+	}
+	var out []ConnectionDestination
+	for _, s := range list {
+		if s.weight == 0 {
+			continue
+		}
+		d := ConnectionDestination{UpstreamID: s.upstream, Weight: s.weight}
+		if (s.originalDst || route.originalDst) && in.Captured {
+			d.OriginalDst = in.Destination
+		} else {
+			u := c.upstreams[s.upstream]
+			d.Closed = u == nil || len(u.Nodes) == 0
+		}
+		out = append(out, d)
+	}
+	return out
+}
