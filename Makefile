@@ -67,7 +67,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s) each
 
 .PHONY: oracle
 oracle: ## Check the simulator against a real APISIX: ORACLE_TABLES (500) random tables, ORACLE_SEED for one that was
-	ORACLE_SEED=$${ORACLE_SEED:-$$RANDOM} ORACLE_TABLES=$(ORACLE_TABLES) $(GO) test -count=1 -v -timeout 30m -run 'TestMatching|TestPlugins|TestShares' ./tests/oracle/
+	ORACLE_SEED=$${ORACLE_SEED:-$$RANDOM} ORACLE_TABLES=$(ORACLE_TABLES) $(GO) test -count=1 -v -timeout 30m -run 'TestMatching|TestPlugins|TestShares|TestStreams' ./tests/oracle/
 
 .PHONY: differential
 differential: ## Compare with Envoy: DIFF_CONFIGS (2000) random configurations, DIFF_CALLS (20) to each, from DIFF_SEED (1)

@@ -19,7 +19,9 @@
 // The agent calls it for the APISIX beside it, and so do the demo and the tests that run a real one.
 //
 //	apisix/plugins/mesh-*.lua   the plugins, each with the JSON schema of its configuration
+//	apisix/balancer/mesh.lua    the balancer of upstreams of the type "mesh": what DestinationRules ask for and APISIX's own lack
 //	apisix/mesh/*.lua           what they share; all but target and reply know nothing of nginx
+//	apisix/mesh/lb/*.lua        the parts of the balancer, which know nothing of nginx either
 //	spec/                       tests of those, for busted on LuaJIT: make test-lua
 //
 // The order in which they run is Envoy's: mesh-fault, mesh-cors, then what the route does (mesh-redirect,

@@ -21,6 +21,8 @@ type MeshOriginalDst struct {
 	Scheme string
 	// ConnectTimeout is in seconds.
 	ConnectTimeout float64
+	// IdleTimeout, in seconds, is for streams; one hour when zero.
+	IdleTimeout float64
 }
 
 // PluginName implements Plugin.
@@ -31,6 +33,9 @@ func (d *MeshOriginalDst) AppendJSON(b []byte) []byte {
 	o := beginObject(b)
 	if d.ConnectTimeout > 0 {
 		o.number("connect_timeout", d.ConnectTimeout)
+	}
+	if d.IdleTimeout > 0 {
+		o.number("idle_timeout", d.IdleTimeout)
 	}
 	o.string("scheme", d.Scheme)
 	return o.end()

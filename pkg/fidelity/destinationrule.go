@@ -18,23 +18,22 @@ import "github.com/apisix-mesh/pilot-apisix/pkg/ir"
 
 // The entries for DestinationRule.
 var (
-	LBRandom = entry(ir.Approximated, "LBRandom", "DestinationRule", "spec.trafficPolicy.loadBalancer.simple=RANDOM",
-		"RANDOM becomes round robin")
 	HashTableSize = entry(ir.Approximated, "HashTableSize", "DestinationRule",
-		"spec.trafficPolicy.loadBalancer.consistentHash.{ringHash.**,maglev.**,minimumRingSize}",
-		"APISIX chooses the size of its hash ring by itself")
-	LBWarmup = entry(ir.NotCarried, "LBWarmup", "DestinationRule", "spec.trafficPolicy.loadBalancer.{warmupDurationSecs,warmup.**}",
-		"a new endpoint gets its full share at once")
-	LocalityLB = entry(ir.NotCarried, "LocalityLB", "DestinationRule", "spec.trafficPolicy.loadBalancer.localityLbSetting.**",
-		"endpoints of all localities are alike")
-	ZoneAwareLB = entry(ir.NotCarried, "ZoneAwareLB", "DestinationRule", "spec.trafficPolicy.loadBalancer.zoneAwareLbSetting.**",
-		"endpoints of all zones are alike")
-	RetryBudget = entry(ir.NotCarried, "RetryBudget", "DestinationRule", "spec.trafficPolicy.retryBudget.**",
-		"the number of retries at a time is not limited")
+		"spec.trafficPolicy.loadBalancer.consistentHash.maglev.tableSize",
+		"maglev becomes a hash ring, and a ring has 65,536 points at most")
+	ZoneAwareLB = entry(ir.Approximated, "ZoneAwareLB", "DestinationRule", "spec.trafficPolicy.loadBalancer.zoneAwareLbSetting.**",
+		"other regions come after the own one, as on Envoy, and zones of the same region are alike")
+	RetryBudget = entry(ir.Approximated, "RetryBudget", "DestinationRule", "spec.trafficPolicy.retryBudget.**",
+		"the budget is a share of the requests of the moment, whatever budgetInterval is, and of none that are passed through")
 	ConnectionPool = entry(ir.NotCarried, "ConnectionPool", "DestinationRule", "spec.trafficPolicy.connectionPool.**",
-		"of the connection pool only tcp.connectTimeout, http.idleTimeout and http.maxRequestsPerConnection have an effect")
-	OutlierDetection = entry(ir.NotCarried, "OutlierDetection", "DestinationRule", "spec.trafficPolicy.outlierDetection.**",
-		"no endpoint is ejected")
+		"tcpKeepalive, maxConnectionDuration, h2UpgradePolicy, useClientProtocol and http2KeepAlive have no effect; the number of connections "+
+			"of HTTP/2 is not limited, nor is anything of destinations that requests are passed through to")
+	ConnectionLimits = entry(ir.Approximated, "ConnectionLimits", "DestinationRule",
+		"spec.trafficPolicy.connectionPool.{tcp.maxConnections,http.http1MaxPendingRequests,http.maxRetries}",
+		"connections that serve a request are counted, and not idle ones; requests wait in no particular order, and while one waits only for "+
+			"its connection to be made it is not counted; a retry too many is answered with what it was to repeat")
+	OutlierDetection = entry(ir.NotCarried, "OutlierDetection", "DestinationRule",
+		"spec.trafficPolicy.loadBalancer.simple=PASSTHROUGH", "no endpoint is ejected that requests are passed through to")
 	TLSOriginationRefused = entry(ir.Refused, "TLSOriginationRefused", "DestinationRule",
 		"spec.trafficPolicy.tls.mode={SIMPLE,MUTUAL,ISTIO_MUTUAL}",
 		"requests are answered with 503, because APISIX would send in plain text what Envoy encrypts; set the mode to DISABLE where that is meant")
@@ -52,21 +51,31 @@ var destinationRule = Object{
 
 		exact("spec.trafficPolicy.loadBalancer.simple={UNSPECIFIED,LEAST_CONN,LEAST_REQUEST}",
 			"active requests are counted in each worker process, and the endpoint with the fewest gets the next one; Envoy takes the better of two"),
-		told(LBRandom),
 		exact("spec.trafficPolicy.loadBalancer.simple=PASSTHROUGH", ""),
-		exact("spec.trafficPolicy.loadBalancer.simple=ROUND_ROBIN", ""),
-		exact("spec.trafficPolicy.loadBalancer.consistentHash.httpHeaderName", ""),
+		told(OutlierDetection),
+		exact("spec.trafficPolicy.loadBalancer.simple={ROUND_ROBIN,RANDOM}", ""),
+		exact("spec.trafficPolicy.loadBalancer.consistentHash.httpHeaderName", "which endpoint a key leads to is another one than on Envoy, for any key and size of ring"),
 		exact("spec.trafficPolicy.loadBalancer.consistentHash.httpCookie.{name,path,ttl,attributes[].name,attributes[].value}", ""),
 		exact("spec.trafficPolicy.loadBalancer.consistentHash.{useSourceIp,httpQueryParameterName}", ""),
+		exact("spec.trafficPolicy.loadBalancer.consistentHash.{ringHash.minimumRingSize,minimumRingSize}", ""),
+		toldAt("spec.trafficPolicy.loadBalancer.consistentHash.{ringHash.minimumRingSize,minimumRingSize}", HashTableSize),
 		told(HashTableSize),
-		told(LocalityLB),
+		exact("spec.trafficPolicy.loadBalancer.localityLbSetting.{distribute[].from,distribute[].to.*,failover[].from,failover[].to,failoverPriority[],enabled}",
+			"Istio's own code sets priorities and weights; the balancer shares requests as Envoy does"),
 		told(ZoneAwareLB),
-		told(LBWarmup),
+		exact("spec.trafficPolicy.loadBalancer.{warmupDurationSecs,warmup.duration,warmup.minimumPercent,warmup.aggression}", "an endpoint is new from the first request after it came"),
 
 		told(ConnectionPool),
-		exact("spec.trafficPolicy.connectionPool.tcp.connectTimeout", ""),
+		told(ConnectionLimits),
+		exact("spec.trafficPolicy.connectionPool.tcp.{connectTimeout,idleTimeout}", ""),
+		exact("spec.trafficPolicy.connectionPool.http.http2MaxRequests", "all worker processes count together"),
 		exact("spec.trafficPolicy.connectionPool.http.{maxRequestsPerConnection,idleTimeout}", "by default a connection is closed after a minute without a request"),
-		told(OutlierDetection),
+		exact("spec.trafficPolicy.connectionPool.http.maxConcurrentStreams", "a connection has one request at a time"),
+		exact("spec.trafficPolicy.outlierDetection.{consecutiveErrors,outlierDetectionHttpErrorCodes[]}", "Istio does not read them either"),
+		exact("spec.trafficPolicy.outlierDetection.{splitExternalLocalOriginErrors,consecutiveLocalOriginFailures,consecutiveGatewayErrors,consecutive5xxErrors}",
+			"a response is counted when it is complete"),
+		exact("spec.trafficPolicy.outlierDetection.{interval,baseEjectionTime,maxEjectionPercent,minHealthPercent}",
+			"with the default of 10% an endpoint of fewer than ten is never ejected, as on Envoy"),
 
 		exact("spec.trafficPolicy.tls.mode=DISABLE", ""),
 		told(TLSOriginationRefused),

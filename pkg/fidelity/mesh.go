@@ -22,8 +22,6 @@ var (
 		"requests to endpoints with a sidecar go out in plain text; an endpoint in STRICT mode refuses them")
 	MeshTCPKeepalive = entry(ir.NotCarried, "MeshTCPKeepalive", "MeshConfig", "tcpKeepalive.**",
 		"connections to endpoints have the keepalive of the operating system")
-	MeshLocalityLB = entry(ir.NotCarried, "MeshLocalityLB", "MeshConfig", "{localityLbSetting.**,zoneAwareLbSetting.**}",
-		"endpoints of all localities are alike")
 	MeshDNSRefreshRate = entry(ir.NotCarried, "MeshDNSRefreshRate", "MeshConfig", "dnsRefreshRate",
 		"APISIX's resolver keeps to the time to live of a record")
 	MeshH2Upgrade = entry(ir.NotCarried, "MeshH2Upgrade", "MeshConfig", "h2UpgradePolicy=UPGRADE",
@@ -47,7 +45,8 @@ var meshConfig = Object{
 		exact("inboundTrafficPolicy.mode={PASSTHROUGH,LOCALHOST}", ""),
 		told(AutoMTLS),
 		exact("{defaultServiceExportTo[],defaultVirtualServiceExportTo[],defaultDestinationRuleExportTo[],rootNamespace}", ""),
-		told(MeshLocalityLB),
+		as("localityLbSetting", "DestinationRule spec.trafficPolicy.loadBalancer.localityLbSetting"),
+		toldAt("zoneAwareLbSetting.**", ZoneAwareLB),
 		told(MeshDNSRefreshRate),
 		told(MeshH2Upgrade),
 		exact("serviceSettings[].{settings.clusterLocal,hosts[]}", ""),

@@ -24,8 +24,6 @@ var (
 		"HTTP to a port without a declared protocol is matched by host alone, whatever its address; name the port http-… or tcp-…")
 	GRPCWeb = entry(ir.NotCarried, "GRPCWeb", "Service", "spec.ports[].appProtocol=grpc-web",
 		"requests are forwarded as they are; Envoy makes gRPC of them")
-	TrafficDistribution = entry(ir.NotCarried, "TrafficDistribution", "Service", "spec.trafficDistribution",
-		"endpoints of all zones and nodes are alike")
 	DNSOneAddress = entry(ir.Approximated, "DNSOneAddress", "ServiceEntry", "spec.resolution={DNS,DNS_ROUND_ROBIN}",
 		"APISIX uses one address of each name at a time, any of them; hashing and counting do not tell them apart")
 	RemoteNetwork = entry(ir.NotCarried, "RemoteNetwork", "Service", "topology.istio.io/network",
@@ -42,7 +40,7 @@ var service = Object{
 		exact("spec.{type,clusterIPs[],externalName,selector.*,publishNotReadyAddresses}", ""),
 		exact("spec.clusterIP=None", "requests of a connection that was not captured are shared among the endpoints"),
 		exact("spec.internalTrafficPolicy", ""),
-		told(TrafficDistribution),
+		exact("spec.trafficDistribution", ""),
 		exact("metadata.annotations[networking.istio.io/exportTo]", ""),
 		told(RemoteNetwork),
 	},

@@ -29,7 +29,7 @@ var workloadEntry = Object{
 		exact("spec.ports.*", ""),
 		exact("spec.labels.*", ""),
 		toldAt("spec.network", RemoteNetwork),
-		toldAt("spec.locality", LocalityLB),
+		exact("spec.locality", ""),
 		exact("spec.weight", ""),
 		toldAt("spec.serviceAccount", AutoMTLS),
 	},

@@ -18,14 +18,25 @@ import "time"
 
 // Cluster is a set of endpoints that serve one port of one service, or a subset of them.
 type Cluster struct {
-	// Name is Istio's: "outbound|<port>|<subset>|<host>", or "PassthroughCluster".
+	// Name is Istio's: "outbound|<port>|<subset>|<host>", "inbound|<port>||", "PassthroughCluster" or
+	// "InboundPassthroughCluster".
 	Name string
-	// Host is empty for PassthroughCluster.
+	// Inbound is set for the ports of the workload.
+	Inbound bool
+	// Host is that of outbound clusters but PassthroughCluster.
 	Host, Subset string
 	Port         int
 	// HTTP2 says that the endpoints speak HTTP/2 without TLS, gRPC included.
 	HTTP2 bool
 	LB    LoadBalancer
+	// Outliers are ejected; nil for none.
+	Outliers *OutlierDetection
+	// MinHealthPercent of the endpoints of a priority must be left for ejected ones to stay out; where fewer are, health is not
+	// looked at.
+	MinHealthPercent int
+	Limits           Limits
+	// RetryBudget takes the place of Limits.Retries; nil for not.
+	RetryBudget *RetryBudget
 	// OriginalDst says that a request goes to where the client's connection was captured on its way; the endpoints are for
 	// those that were not captured.
 	OriginalDst bool
@@ -33,6 +44,8 @@ type Cluster struct {
 	ConnectTimeout time.Duration
 	// IdleTimeout closes a connection that has no request for so long; zero for the default.
 	IdleTimeout time.Duration
+	// StreamIdleTimeout closes a connection that is not HTTP and on which nothing has moved for so long; zero for none.
+	StreamIdleTimeout time.Duration
 	// MaxRequestsPerConnection closes a connection after so many; zero for no limit.
 	MaxRequestsPerConnection int
 	// MutualTLS says that Envoy would speak mutual TLS with some of the endpoints, because they have a sidecar.
@@ -50,6 +63,22 @@ type Endpoint struct {
 	Address string
 	Port    int
 	Weight  int
+	// Unhealthy endpoints get no requests, and are there to be counted.
+	Unhealthy bool
+	// Priority zero gets the requests as long as enough of its endpoints are healthy, then one etc.
+	Priority int
+	// Locality is "region/zone/subzone", and set where LoadBalancer.LocalityWeighted is. LocalityWeight is that of all the
+	// endpoints of the locality and priority together.
+	Locality       string
+	LocalityWeight int
+}
+
+// RetryBudget lets so many requests be retried at a time.
+type RetryBudget struct {
+	// Percent of the requests of the cluster.
+	Percent float64
+	// Least is allowed however few requests there are.
+	Least int
 }
 
 // LBPolicy is the way in which a cluster's endpoints share its requests.
@@ -71,6 +100,46 @@ type LoadBalancer struct {
 	Policy LBPolicy
 	// Hash is set for ConsistentHash only; nil then means that there is no key, and any endpoint will do.
 	Hash *HashKey
+	// RingSize is how many points a hash ring has at least; zero where nobody says so.
+	RingSize int
+	// LocalityWeighted shares requests among localities before the policy chooses.
+	LocalityWeighted bool
+	// Warmup gives new endpoints less; nil for not.
+	Warmup *Warmup
+}
+
+// Warmup lets the share of a new endpoint grow.
+type Warmup struct {
+	// Duration until it has its full share.
+	Duration time.Duration
+	// Aggression bends the line on which it grows; 1 is straight.
+	Aggression float64
+	// MinimumPercent of its share it has from the start.
+	MinimumPercent float64
+}
+
+// OutlierDetection ejects endpoints that fail so often in a row. A threshold of zero ejects none.
+type OutlierDetection struct {
+	Consecutive5xxErrors     int
+	ConsecutiveGatewayErrors int
+	// ConsecutiveLocalOriginFailures is for failures without a response, where SplitLocalOrigin counts them apart.
+	ConsecutiveLocalOriginFailures int
+	SplitLocalOrigin               bool
+	// Interval at which ejected endpoints may come back.
+	Interval time.Duration
+	// BaseEjectionTime is multiplied by the number of ejections.
+	BaseEjectionTime   time.Duration
+	MaxEjectionPercent int
+}
+
+// Limits are what a cluster has at most at a time; zero for no limit.
+type Limits struct {
+	// Connections, which for HTTP/1.1 are those that serve a request.
+	Connections int
+	// Pending requests wait for a connection.
+	Pending  int
+	Requests int
+	Retries  int
 }
 
 // HashKey is what requests are told apart by.

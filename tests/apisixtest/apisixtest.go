@@ -49,8 +49,9 @@ type Options struct {
 	// Plugins and StreamPlugins are loaded; without any of the latter there is no TCP.
 	Plugins, StreamPlugins []string
 	Workers                int
-	// Listen are further addresses for TCP.
-	Listen []string
+	// Listen are further addresses for TCP, and InboundPorts those of their ports that take what is sent to the workload.
+	Listen       []string
+	InboundPorts []int
 }
 
 // Start runs an APISIX and waits until it listens.
@@ -80,7 +81,7 @@ func Start(t testing.TB, o Options) *APISIX {
 	a := &APISIX{Store: store, Address: freeAddress(t), Inbound: freeAddress(t)}
 	options := apisixconf.Options{
 		Gateway: gateway.Listener.Addr().String(), Listen: []string{a.Address, a.Inbound}, Plugins: o.Plugins, Workers: o.Workers,
-		User: me.Username, ExtraLuaPath: lua.Path(pack), LuaModuleHook: lua.Hook, InboundPorts: []int{portOf(t, a.Inbound)},
+		User: me.Username, ExtraLuaPath: lua.Path(pack), LuaModuleHook: lua.Hook, InboundPorts: append([]int{portOf(t, a.Inbound)}, o.InboundPorts...),
 	}
 	if len(o.StreamPlugins) > 0 {
 		a.Stream, a.InboundStream = freeAddress(t), freeAddress(t)

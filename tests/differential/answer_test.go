@@ -29,7 +29,7 @@ type aspect string
 
 // The aspects. What is not there is the empty string.
 const (
-	// outcome is "forward", "tcp", or "answer" with a status.
+	// outcome is "forward", "tcp", "closed", or "answer" with a status.
 	outcome aspect = "outcome"
 	// body and location are those of the proxy's own answer, answerHeaders the headers that the configuration adds to it.
 	body          aspect = "body"
@@ -70,7 +70,9 @@ func newAnswer(result string) *answer { return &answer{aspects: map[aspect]strin
 
 const (
 	forward = "forward"
-	tcp     = "tcp"
+	// tcp is a connection that is passed on as it is.
+	tcp    = "tcp"
+	closed = "closed"
 	// refused is a configuration that Envoy does not take.
 	refused = "refused by Envoy"
 )

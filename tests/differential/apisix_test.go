@@ -41,7 +41,10 @@ func newPlayer(out *translate.Output) (*player, error) {
 	p := &player{clusters: map[string]*ir.Cluster{}, objects: map[string]string{}, policies: map[string]string{}}
 	for _, c := range out.Config().Clusters {
 		id := apisix.ID("outbound", strconv.Itoa(c.Port), c.Subset, c.Host)
-		if c.Host == "" {
+		switch {
+		case c.Inbound && c.Port != 0:
+			id = apisix.ID("inbound", strconv.Itoa(c.Port))
+		case c.Inbound || c.Host == "":
 			id = apisix.ID(c.Name)
 		}
 		p.clusters[id] = c
@@ -52,7 +55,7 @@ func newPlayer(out *translate.Output) (*player, error) {
 		if r.Kind == apisix.Upstreams {
 			p.policies[r.ID] = apisixPolicy(r.JSON)
 		}
-		if r.Kind == apisix.Routes && len(r.Sources) > 0 {
+		if (r.Kind == apisix.Routes || r.Kind == apisix.StreamRoutes) && len(r.Sources) > 0 {
 			s := r.Sources[0]
 			p.objects[r.ID] = s.Kind + " " + s.Namespace + "/" + s.Name
 		}
@@ -64,6 +67,9 @@ func newPlayer(out *translate.Output) (*player, error) {
 
 // answer is what APISIX does with a call, and what of it could not be played.
 func (p *player) answer(c *call) (*answer, []string) {
+	if res := p.config.TCP(c.connection()); !c.speaksHTTP(&res) {
+		return p.connection(c, &res), res.NotSimulated
+	}
 	res := p.config.HTTP(c.request())
 	var a *answer
 	if len(res.Destinations) > 0 {
@@ -75,6 +81,9 @@ func (p *player) answer(c *call) (*answer, []string) {
 	a.where = "route " + strconv.Quote(res.Route)
 	if o := p.objects[res.Route]; o != "" {
 		a.objects = []string{o}
+	}
+	if c.inbound {
+		a = forwarded(a)
 	}
 	return a, res.NotSimulated
 }
@@ -160,7 +169,7 @@ func (p *player) endpoints(id string) string {
 	u, _ := p.config.Upstream(id)
 	var out []string
 	for _, n := range u.Nodes {
-		out = append(out, endpointText(n.Host, n.Port, n.Weight))
+		out = append(out, endpointText(n.Host, n.Port, n.Weight, n.Metadata))
 	}
 	slices.Sort(out)
 	return strings.Join(out, " ")

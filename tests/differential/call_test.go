@@ -34,6 +34,11 @@ type call struct {
 	// host is the Host header, path the target with its query.
 	host, path string
 	headers    []field
+	// transport is HTTP's, or a connection without any of the above; sni is its server name.
+	transport transport
+	sni       string
+	// inbound says that the workload is called, and not that it calls.
+	inbound bool
 }
 
 // field is a header as it is sent.
@@ -47,6 +52,13 @@ const (
 
 func (c *call) String() string {
 	var b strings.Builder
+	if c.inbound {
+		b.WriteString("to the workload: ")
+	}
+	if c.transport != overHTTP {
+		fmt.Fprintf(&b, "%s to %s:%d, server name %q", c.transport, c.address, c.port, c.sni)
+		return b.String()
+	}
 	fmt.Fprintf(&b, "%s http://%s:%d%s (Host: %s)", c.method, c.address, c.port, c.path, c.host)
 	for _, h := range c.headers {
 		fmt.Fprintf(&b, " [%s: %s]", h.name, h.value)
@@ -84,15 +96,26 @@ func (c *call) query() string { return c.path[len(c.pathOnly()):] }
 
 // simulation is the call for Istio's simulation, which looks at no headers but the host.
 func (c *call) simulation() simulation.Call {
-	return simulation.Call{
+	out := simulation.Call{
 		Address: c.address, Port: c.port, Path: c.pathOnly(), Protocol: simulation.HTTP, HostHeader: c.host,
 		CallMode: simulation.CallModeOutbound,
 	}
+	if c.inbound {
+		out.CallMode = simulation.CallModeInbound
+	}
+	switch c.transport {
+	case overTLS:
+		out.TLS, out.Sni = simulation.TLS, strings.ToLower(c.sni)
+		fallthrough
+	case overTCP:
+		out.Protocol, out.Path = simulation.TCP, ""
+	}
+	return out
 }
 
 // request is the call for APISIX.
 func (c *call) request() simulate.Request {
-	r := simulate.Request{Method: c.method, Host: c.host, Path: c.path, Header: http.Header{}, Source: netip.MustParseAddr(clientIP)}
+	r := simulate.Request{Method: c.method, Host: c.host, Path: c.path, Header: http.Header{}, Source: netip.MustParseAddr(clientIP), Inbound: c.inbound}
 	for _, h := range c.headers {
 		r.Header[h.name] = append(r.Header[h.name], h.value)
 	}

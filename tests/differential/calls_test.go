@@ -33,6 +33,9 @@ type facts struct {
 	// guided are the rules that calls try to meet, with the hosts of their VirtualService.
 	guided []guided
 	names  []string
+	// raw are the rules for TLS and TCP, ingress the ports of Sidecars.
+	raw     []rawTarget
+	ingress []int
 }
 
 type guided struct {
@@ -65,6 +68,9 @@ func (s *scenario) calls(seed uint64, n int) []*call {
 				if e.Port != nil {
 					f.ports = append(f.ports, int(e.Port.Number))
 				}
+			}
+			for _, in := range spec.Ingress {
+				f.ingress = append(f.ingress, int(in.Port.Number))
 			}
 		}
 	}
@@ -111,6 +117,7 @@ func (f *facts) virtualService(vs *networking.VirtualService, namespace string) 
 		}
 		f.hosts = append(f.hosts, h)
 	}
+	f.rawRules(vs)
 	for _, rule := range vs.Http {
 		list := rule.Match
 		if len(list) == 0 {
@@ -163,10 +170,16 @@ func (f *facts) call() *call {
 			}
 		}
 	}
+	if f.maybe(4) {
+		f.connect(c)
+	}
+	if f.maybe(10) {
+		f.arrive(c)
+	}
 	if f.maybe(30) {
 		c.port = 9999
 	}
-	if f.maybe(40) && c.method != "HEAD" && len(c.values("content-type")) == 0 {
+	if f.maybe(40) && c.transport == overHTTP && c.method != "HEAD" && len(c.values("content-type")) == 0 {
 		c.headers = append(c.headers, field{"content-type", "application/grpc"})
 	}
 	return c

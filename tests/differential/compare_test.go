@@ -79,7 +79,7 @@ func (x *sides) compare(t *testing.T, c *call, n *counts) []*disagreement {
 	var first []*disagreement
 	for i := range attempts {
 		if i > 0 {
-			x.generateEnvoy()
+			x.generateEnvoy(t)
 		}
 		envoy := x.envoyAnswer(t, c)
 		if envoy.aspects[outcome] == refused {

@@ -15,7 +15,6 @@
 package differential
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -25,9 +24,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	route "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 
-	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pilot/pkg/networking/util"
-	"istio.io/istio/pilot/pkg/simulation"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -35,8 +32,8 @@ func itoa(n int) string { return strconv.Itoa(n) }
 // envoyAnswer is what Envoy does with a call. Listener and filter chain are found by Istio's simulation.
 func (x *sides) envoyAnswer(t *testing.T, c *call) *answer {
 	res := x.envoy.Run(c.simulation())
-	if res.RouteConfigMatched == "" {
-		return x.noRoutes(t, c, res)
+	if res.RouteConfigMatched == "" || res.Error != nil && c.transport != overHTTP {
+		return x.envoyConnection(res)
 	}
 	rc := x.routes[res.RouteConfigMatched]
 	if d := duplicateDomain(rc); d != "" {
@@ -57,40 +54,6 @@ func (x *sides) envoyAnswer(t *testing.T, c *call) *answer {
 		to.values[mirrors] = x.mirrorsOf(to.mirrors, to.values[authority])
 	}
 	a.where = "listener " + res.ListenerMatched + ", virtual host " + vh.Name + ", " + a.where
-	return a
-}
-
-// raw is a request that is sent on as it is.
-func (x *sides) raw(c *call, cluster string) *answer {
-	a := newAnswer(forward)
-	a.share = []share{{
-		cluster: cluster, weight: 1, played: true, endpoints: x.envoyEndpoints(cluster),
-		values: map[aspect]string{path: c.path, authority: c.host, requestHeaders: c.sent().String(), retries: "0"},
-	}}
-	return a
-}
-
-// noRoutes is the answer where no HTTP is routed.
-func (x *sides) noRoutes(t *testing.T, c *call, res simulation.Result) *answer {
-	switch {
-	case res.ListenerMatched == model.VirtualOutboundListenerName && res.ClusterMatched != util.BlackHoleCluster:
-		// To the original destination, or to an egress proxy.
-		return x.raw(c, res.ClusterMatched)
-	case res.ClusterMatched == util.BlackHoleCluster:
-		// The connection is refused: without HTTP that is as near to 502 as it gets.
-		return c.localReply(http.StatusBadGateway, "")
-	case res.ClusterMatched != "", errors.Is(res.Error, simulation.ErrProtocolError), errors.Is(res.Error, simulation.ErrNoFilterChain),
-		errors.Is(res.Error, simulation.ErrTLSError):
-		a := newAnswer(tcp)
-		a.where = "listener " + res.ListenerMatched + ", cluster " + res.ClusterMatched
-		return a
-	}
-	if res.FilterChainMatched == "" {
-		t.Errorf("no listener: %+v", res)
-	}
-	// Weighted clusters of a TCP proxy.
-	a := newAnswer(tcp)
-	a.where = "listener " + res.ListenerMatched
 	return a
 }
 

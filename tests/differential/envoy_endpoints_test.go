@@ -22,7 +22,10 @@ import (
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 
+	"istio.io/istio/pilot/pkg/networking/util"
 	xdsendpoints "istio.io/istio/pilot/pkg/xds/endpoints"
+
+	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
 )
 
 // originalDestination stands for the endpoints of a cluster that has none of its own.
@@ -48,19 +51,39 @@ func (x *sides) envoyEndpoints(cluster string) string {
 		b := xdsendpoints.NewEndpointBuilder(cluster, x.proxy, x.env.PushContext())
 		assignment = b.BuildClusterLoadAssignment(x.env.Env().EndpointIndex)
 	}
-	return endpointsText(assignment)
+	return endpointsText(assignment, c.GetCommonLbConfig().GetLocalityWeightedLbConfig() != nil && severalLocalities(assignment))
 }
 
-func endpointsText(a *endpointv3.ClusterLoadAssignment) string {
+// severalLocalities says that within some priority there are several among which weights decide.
+func severalLocalities(a *endpointv3.ClusterLoadAssignment) bool {
+	n := map[uint32]int{}
+	for _, l := range a.GetEndpoints() {
+		if len(l.LbEndpoints) > 0 {
+			n[l.Priority]++
+		}
+	}
+	for _, n := range n {
+		if n > 1 {
+			return true
+		}
+	}
+	return false
+}
+
+func endpointsText(a *endpointv3.ClusterLoadAssignment, weighted bool) string {
 	var out []string
 	for _, l := range a.GetEndpoints() {
+		place := apisix.NodeMetadata{Priority: int(l.Priority)}
+		if weighted {
+			place.Locality, place.LocalityWeight = util.LocalityToString(l.Locality), int(l.GetLoadBalancingWeight().GetValue())
+		}
 		for _, e := range l.LbEndpoints {
 			socket := e.GetEndpoint().GetAddress().GetSocketAddress()
 			weight := 1
 			if e.LoadBalancingWeight != nil {
 				weight = int(e.LoadBalancingWeight.Value)
 			}
-			out = append(out, endpointText(socket.GetAddress(), int(socket.GetPortValue()), weight))
+			out = append(out, endpointText(socket.GetAddress(), int(socket.GetPortValue()), weight, place))
 		}
 	}
 	slices.Sort(out)
@@ -73,6 +96,10 @@ func endpointsText(a *endpointv3.ClusterLoadAssignment) string {
 	return strings.Join(out, " ")
 }
 
-func endpointText(host string, port, weight int) string {
-	return fmt.Sprintf("%s:%d*%d", strings.Trim(host, "[]"), port, weight)
+func endpointText(host string, port, weight int, place apisix.NodeMetadata) string {
+	text := fmt.Sprintf("%s:%d*%d", strings.Trim(host, "[]"), port, weight)
+	if place != (apisix.NodeMetadata{}) {
+		text += fmt.Sprintf("@%d/%s*%d", place.Priority, place.Locality, place.LocalityWeight)
+	}
+	return text
 }

@@ -23,6 +23,7 @@ import (
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	route "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
@@ -30,7 +31,9 @@ import (
 	"istio.io/istio/pilot/pkg/config/kube/crd"
 	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pilot/pkg/networking/core"
+	"istio.io/istio/pilot/pkg/networking/util"
 	"istio.io/istio/pilot/pkg/serviceregistry/kube"
+	"istio.io/istio/pilot/pkg/serviceregistry/util/label"
 	"istio.io/istio/pilot/pkg/simulation"
 	"istio.io/istio/pkg/cluster"
 	"istio.io/istio/pkg/config"
@@ -45,6 +48,14 @@ const (
 	clusterID = cluster.ID("Kubernetes")
 	domain    = "cluster.local"
 )
+
+// proxyLocality is where the proxy is.
+const proxyLocality = "r1/z1/s1"
+
+// topologyLabels are a proxy's labels with those that istiod adds for its locality.
+func topologyLabels(labels map[string]string) map[string]string {
+	return label.AugmentLabels(labels, clusterID, proxyLocality, "", "")
+}
 
 // object is one of Istio's, or a Kubernetes Service.
 type object struct {
@@ -63,6 +74,8 @@ type scenario struct {
 	versions []string
 	// dns says that the proxy resolves names itself, with addresses that Istio allocates.
 	dns bool
+	// member says that the workload belongs to the Kubernetes Services of its namespace.
+	member bool
 }
 
 // sides are what the two proxies get.
@@ -74,6 +87,8 @@ type sides struct {
 	// envoy holds listeners and routes by name.
 	envoy  *simulation.Simulation
 	routes map[string]*route.RouteConfiguration
+	// weighted are the sets of clusters of TCP, by the names that stand for them in envoy.
+	weighted map[string]*tcpv3.TcpProxy_WeightedCluster
 	// clusters are Envoy's by name; made when they are asked for.
 	clusters map[string]*clusterv3.Cluster
 	out      *translate.Output
@@ -114,7 +129,8 @@ func (s *scenario) generate(t test.Failer) (*sides, error) {
 		ID:              "app." + s.namespace,
 		ConfigNamespace: s.namespace,
 		DNSDomain:       s.namespace + ".svc." + domain,
-		Labels:          s.labels,
+		Labels:          topologyLabels(s.labels),
+		Locality:        util.ConvertLocality(proxyLocality),
 		IPAddresses:     []string{"10.9.9.9"},
 		Metadata: &model.NodeMetadata{
 			Namespace: s.namespace, Labels: s.labels, ClusterID: clusterID,
@@ -129,13 +145,14 @@ func (s *scenario) generate(t test.Failer) (*sides, error) {
 	if x.apisix, err = newPlayer(out); err != nil {
 		return nil, err
 	}
-	x.generateEnvoy()
+	x.generateEnvoy(t)
 	return x, nil
 }
 
 // generateEnvoy makes Envoy's side, anew when it was made before: Istio lets the order of maps decide here and there.
-func (x *sides) generateEnvoy() {
+func (x *sides) generateEnvoy(t test.Failer) {
 	listeners := x.env.Listeners(x.proxy)
+	x.weighted = singleClusters(t, listeners)
 	x.envoy = &simulation.Simulation{Listeners: listeners, Routes: x.env.RoutesFromListeners(x.proxy, listeners)}
 	x.routes = make(map[string]*route.RouteConfiguration, len(x.envoy.Routes))
 	for _, r := range x.envoy.Routes {
@@ -156,6 +173,14 @@ func (s *scenario) instances(svc *model.Service) []*model.ServiceInstance {
 				Endpoint: &model.IstioEndpoint{
 					Addresses: []string{fmt.Sprintf("10.7.%d.%d", len(svc.Hostname), i+1)}, EndpointPort: uint32(p.Port), ServicePortName: p.Name,
 					Labels: map[string]string{"version": v}, Namespace: svc.Attributes.Namespace,
+				},
+			})
+		}
+		if s.member && svc.Attributes.Namespace == s.namespace {
+			out = append(out, &model.ServiceInstance{
+				Service: svc, ServicePort: p,
+				Endpoint: &model.IstioEndpoint{
+					Addresses: []string{clientIP}, EndpointPort: uint32(p.Port), ServicePortName: p.Name, Labels: s.labels, Namespace: s.namespace,
 				},
 			})
 		}

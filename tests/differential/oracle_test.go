@@ -28,7 +28,8 @@ import (
 	"github.com/apisix-mesh/pilot-apisix/pkg/fidelity"
 )
 
-const twoRules = `
+// withoutSpares makes nothing that no call of TestNotBlind needs.
+const withoutSpares = `
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: {name: a, namespace: default}
@@ -48,11 +49,30 @@ spec:
     directResponse: {status: 418}
   - route: [{destination: {host: a.example}}]
     headers: {request: {set: {x-a: b}}}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: db, namespace: default}
+spec:
+  hosts: [db.example]
+  addresses: [10.3.0.1]
+  ports: [{number: 3306, name: tcp, protocol: TCP}, {number: 443, name: tls, protocol: TLS}]
+  resolution: STATIC
+  endpoints: [{address: 10.1.0.2}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: db, namespace: default}
+spec:
+  hosts: [db.example]
+  tls:
+  - match: [{sniHosts: [db.example]}]
+    route: [{destination: {host: db.example}, weight: 3}, {destination: {host: a.example, port: {number: 80}}, weight: 1}]
 `
 
 // TestNotBlind takes resources away, one after the other, and expects a disagreement each time.
 func TestNotBlind(t *testing.T) {
-	configs, _, err := crd.ParseInputs(twoRules)
+	configs, _, err := crd.ParseInputs(withoutSpares)
 	assert.NoError(t, err)
 	s := &scenario{namespace: "default"}
 	for i := range configs {
@@ -63,6 +83,15 @@ func TestNotBlind(t *testing.T) {
 		{address: elsewhere, port: 80, method: "GET", host: "a.example", path: "/a"},
 		{address: elsewhere, port: 80, method: "GET", host: "a.example", path: "/b"},
 		{address: elsewhere, port: 80, method: "GET", host: "b.example", path: "/"},
+		{address: elsewhere, port: 80, transport: overTCP},
+		{address: elsewhere, port: 9999, transport: overTCP},
+		{address: elsewhere, port: 3306, transport: overTCP},
+		{address: "10.3.0.1", port: 3306, transport: overTCP},
+		{address: elsewhere, port: 443, transport: overTLS, sni: "db.example"},
+		{address: "10.3.0.1", port: 443, transport: overTLS, sni: "db.example"},
+		{address: "10.3.0.1", port: 443, transport: overTLS, sni: "other.example"},
+		{address: clientIP, port: 9999, transport: overTCP, inbound: true},
+		{address: clientIP, port: 9999, method: "GET", host: "a.example", path: "/", inbound: true},
 	}
 	l := &lab{T: t}
 	defer l.close()
@@ -76,7 +105,7 @@ func TestNotBlind(t *testing.T) {
 	}
 	assert.Equal(t, disagreements(), 0)
 	for i, r := range x.out.Resources {
-		if r.Kind != apisix.Routes {
+		if r.Kind != apisix.Routes && r.Kind != apisix.StreamRoutes {
 			continue
 		}
 		less := *x.out

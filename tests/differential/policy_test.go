@@ -46,7 +46,7 @@ func (x *sides) envoyPolicy(name string) string {
 		options.GetExplicitHttpConfig().GetHttp2ProtocolOptions() != nil {
 		scheme = apisix.SchemeGRPC
 	}
-	return policyText(lb, scheme, c.GetConnectTimeout().AsDuration())
+	return policyText(lb, scheme, c.GetConnectTimeout().AsDuration(), envoyBalancer(c))
 }
 
 // apisixPolicy is that of an upstream.
@@ -55,6 +55,7 @@ func apisixPolicy(b []byte) string {
 		Type    string
 		Scheme  string
 		Timeout struct{ Connect float64 }
+		Args    struct{ Mesh meshBalancer } `json:"discovery_args"`
 	}
 	if err := json.Unmarshal(b, &u); err != nil {
 		return err.Error()
@@ -62,9 +63,15 @@ func apisixPolicy(b []byte) string {
 	if u.Scheme == "" {
 		u.Scheme = apisix.SchemeHTTP
 	}
-	return policyText(u.Type, u.Scheme, time.Duration(u.Timeout.Connect*float64(time.Second)))
+	if u.Type == apisix.Mesh {
+		u.Type = map[string]string{
+			apisix.MeshRandom: clusterv3.Cluster_RANDOM.String(), apisix.MeshRoundRobin: apisix.RoundRobin,
+			apisix.MeshLeastRequest: apisix.LeastConn, apisix.MeshConsistentHash: apisix.CHash,
+		}[u.Args.Mesh.Policy]
+	}
+	return policyText(u.Type, u.Scheme, time.Duration(u.Timeout.Connect*float64(time.Second)), u.Args.Mesh.text())
 }
 
-func policyText(lb, scheme string, connect time.Duration) string {
-	return fmt.Sprintf("%s, %s, connect in %s", lb, scheme, connect)
+func policyText(lb, scheme string, connect time.Duration, balancer string) string {
+	return fmt.Sprintf("%s, %s, connect in %s%s", lb, scheme, connect, balancer)
 }

@@ -19,6 +19,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	networking "istio.io/api/networking/v1alpha3"
 	"istio.io/api/type/v1beta1"
@@ -76,6 +77,81 @@ func (r *random) trafficPolicy() *networking.TrafficPolicy {
 			LoadBalancer: &networking.LoadBalancerSettings{LbPolicy: &networking.LoadBalancerSettings_Simple{Simple: networking.LoadBalancerSettings_ROUND_ROBIN}},
 		}}
 	}
+	r.balance(out)
+	return out
+}
+
+// balance adds what only our own balancer carries.
+func (r *random) balance(p *networking.TrafficPolicy) {
+	if r.maybe(4) {
+		p.OutlierDetection = r.outlierDetection()
+	}
+	if r.maybe(6) {
+		if p.ConnectionPool == nil {
+			p.ConnectionPool = &networking.ConnectionPoolSettings{}
+		}
+		p.ConnectionPool.Http = &networking.ConnectionPoolSettings_HTTPSettings{
+			Http1MaxPendingRequests: int32(r.IntN(3)), Http2MaxRequests: int32(r.IntN(3)), MaxRetries: int32(r.IntN(3)),
+		}
+		if p.ConnectionPool.Tcp != nil {
+			p.ConnectionPool.Tcp.MaxConnections = int32(r.IntN(3))
+		}
+	}
+	if r.maybe(10) {
+		p.RetryBudget = &networking.TrafficPolicy_RetryBudget{MinRetryConcurrency: uint32(r.IntN(3))}
+		if r.maybe(2) {
+			p.RetryBudget.Percent = wrapperspb.Double(0.5)
+		}
+	}
+	if hash := p.LoadBalancer.GetConsistentHash(); hash != nil && r.maybe(2) {
+		hash.HashAlgorithm = &networking.LoadBalancerSettings_ConsistentHashLB_RingHash_{
+			RingHash: &networking.LoadBalancerSettings_ConsistentHashLB_RingHash{MinimumRingSize: uint64(r.IntN(3) * 100)},
+		}
+	}
+	if !r.maybe(4) {
+		return
+	}
+	if p.LoadBalancer == nil {
+		p.LoadBalancer = &networking.LoadBalancerSettings{}
+	}
+	if r.maybe(2) {
+		p.LoadBalancer.Warmup = &networking.WarmupConfiguration{Duration: durationpb.New(time.Minute)}
+		if r.maybe(2) {
+			p.LoadBalancer.Warmup.Aggression, p.LoadBalancer.Warmup.MinimumPercent = wrapperspb.Double(2), wrapperspb.Double(30)
+		}
+	}
+	if r.maybe(5) {
+		p.LoadBalancer.ZoneAwareLbSetting = &networking.ZoneAwareLoadBalancerSetting{}
+		return
+	}
+	s := &networking.LocalityLoadBalancerSetting{}
+	switch r.IntN(5) {
+	case 0:
+		s.Distribute = []*networking.LocalityLoadBalancerSetting_Distribute{{From: "r1/*", To: map[string]uint32{"r1/*": 80, "r2/*": 20}}}
+	case 1:
+		s.Failover = []*networking.LocalityLoadBalancerSetting_Failover{{From: "r1", To: "r2"}}
+	case 2:
+		s.FailoverPriority = []string{"version", "topology.kubernetes.io/region"}
+	case 3:
+		s.Enabled = wrapperspb.Bool(false)
+	}
+	p.LoadBalancer.LocalityLbSetting = s
+}
+
+func (r *random) outlierDetection() *networking.OutlierDetection {
+	out := &networking.OutlierDetection{MaxEjectionPercent: int32(r.IntN(3) * 50), MinHealthPercent: int32(r.IntN(2) * 30)}
+	if r.maybe(2) {
+		out.Consecutive_5XxErrors = wrapperspb.UInt32(uint32(r.IntN(3)))
+	}
+	if r.maybe(2) {
+		out.ConsecutiveGatewayErrors = wrapperspb.UInt32(uint32(r.IntN(3)))
+	}
+	if r.maybe(3) {
+		out.Interval, out.BaseEjectionTime = durationpb.New(time.Second), durationpb.New(400*time.Second)
+	}
+	if r.maybe(2) {
+		out.SplitExternalLocalOriginErrors, out.ConsecutiveLocalOriginFailures = r.maybe(2), wrapperspb.UInt32(uint32(r.IntN(3)))
+	}
 	return out
 }
 
@@ -101,6 +177,9 @@ func (r *random) sidecar() (config.GroupVersionKind, proto.Message) {
 	}
 	if r.maybe(8) {
 		s.Egress[0].CaptureMode = networking.CaptureMode(r.IntN(3))
+	}
+	if r.maybe(4) {
+		r.ingress(s)
 	}
 	if r.maybe(2) {
 		s.OutboundTrafficPolicy = &networking.OutboundTrafficPolicy{Mode: networking.OutboundTrafficPolicy_Mode(r.IntN(2))}

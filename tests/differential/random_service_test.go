@@ -104,6 +104,9 @@ func (r *random) endpoint(address string, ports []*networking.ServicePort) *netw
 	if r.maybe(3) {
 		e.Ports = map[string]uint32{pick(r, ports).Name: 18000}
 	}
+	if r.maybe(2) {
+		e.Locality = pick(r, []string{"r1/z1/s1", "r1/z2", "r2/z1", "r3"})
+	}
 	return e
 }
 

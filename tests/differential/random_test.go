@@ -66,6 +66,7 @@ func newScenario(seed uint64) *scenario {
 		labels:    map[string]string{"app": pick(r, []string{"a", "b"}), "version": pick(r, versions)},
 		versions:  versions,
 		dns:       r.maybe(8),
+		member:    r.maybe(2),
 	}
 	if r.maybe(4) {
 		r.scenario.mesh = refusing()
@@ -93,6 +94,9 @@ func newScenario(seed uint64) *scenario {
 	}
 	if r.maybe(3) {
 		r.valid(r.sidecar)
+	}
+	if r.maybe(6) {
+		r.valid(r.peerAuthentication)
 	}
 	return r.scenario
 }

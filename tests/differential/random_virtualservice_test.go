@@ -55,10 +55,8 @@ func (r *random) virtualService() (config.GroupVersionKind, proto.Message) {
 			}
 		}
 	}
-	if r.maybe(16) {
-		to := []*networking.RouteDestination{{Destination: r.destination()}}
-		vs.Tcp = []*networking.TCPRoute{{Match: []*networking.L4MatchAttributes{{Port: 3306}}, Route: to}}
-		vs.Tls = []*networking.TLSRoute{{Match: []*networking.TLSMatchAttributes{{Port: 443, SniHosts: vs.Hosts}}, Route: to}}
+	if r.maybe(4) {
+		r.rawRules(vs)
 	}
 	return gvk.VirtualService, vs
 }

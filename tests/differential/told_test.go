@@ -20,6 +20,7 @@ import (
 	"strings"
 
 	networking "istio.io/api/networking/v1alpha3"
+	"istio.io/istio/pilot/pkg/model"
 
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
 )
@@ -51,7 +52,7 @@ var endpointCodes = []string{
 }
 
 // policyCodes tell that a cluster has another policy than on Envoy.
-var policyCodes = []string{"LBRandom"}
+var policyCodes = []string{"ConnectionPool", "OutlierDetection"}
 
 // clusterCode is the code of a diagnostic on one of the named clusters, among those given.
 func (x *sides) clusterCode(names string, codes []string) string {
@@ -97,9 +98,11 @@ func onHeaders(f *difference, d *ir.Diagnostic) bool {
 
 // telling says for each code which differences it tells of. A code that is not here tells of none.
 var telling = map[string]func(*difference, *ir.Diagnostic) bool{
-	"TCPServiceNotCarried": func(f *difference, d *ir.Diagnostic) bool {
-		return f.envoy.aspects[outcome] == tcp && f.onPort(d)
+	"StrictMTLSRefused": func(f *difference, _ *ir.Diagnostic) bool {
+		// Both let nobody in who speaks plain text; Envoy closes the connection.
+		return f.call.inbound && f.envoy.aspects[outcome] == closed && (f.ours.aspects[outcome] == answered(403) || f.ours.aspects[outcome] == grpcAnswered("7", "RBAC: access denied"))
 	},
+	"UnixDefaultEndpoint": func(f *difference, d *ir.Diagnostic) bool { return f.call.inbound && f.concerns(d) },
 	"SniffedPort": func(f *difference, d *ir.Diagnostic) bool {
 		// Envoy gives the port a listener of its own for every address, without regard to the host.
 		own := !strings.HasPrefix(f.envoy.where, "listener 0.0.0.0_")
@@ -125,8 +128,10 @@ var telling = map[string]func(*difference, *ir.Diagnostic) bool{
 		return f.concerns(d) && f.aspect == mirrors && f.call.grpc() && f.ours.aspects[mirrors] == ""
 	},
 	// Envoy has a listener on the loopback interface, which captured traffic does not meet.
-	"ListenerNotOpened": func(f *difference, _ *ir.Diagnostic) bool { return f.envoy.where == "" },
-	"StatusRefused":     func(f *difference, d *ir.Diagnostic) bool { return f.concerns(d) && f.refused() },
+	"ListenerNotOpened": func(f *difference, _ *ir.Diagnostic) bool {
+		return strings.HasPrefix(f.envoy.where, "listener "+model.VirtualOutboundListenerName)
+	},
+	"StatusRefused": func(f *difference, d *ir.Diagnostic) bool { return f.concerns(d) && f.refused() },
 	"FaultStatusNotCarried": func(f *difference, d *ir.Diagnostic) bool {
 		return f.concerns(d) && (f.aspect == fault || f.aspect == outcome)
 	},

@@ -48,6 +48,11 @@ func TestPlugins(t *testing.T) {
 		{"Upgrade", testUpgrade},
 		{"HTTP2", testHTTP2},
 		{"Refused", testRefused},
+		{"BalancerPolicies", testBalancerPolicies},
+		{"OutlierDetection", testOutlierDetection},
+		{"Locality", testLocality},
+		{"Warmup", testWarmup},
+		{"Limits", testLimits},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			sub := *p

@@ -31,6 +31,8 @@ type medium struct {
 	*apisixtest.APISIX
 	t      *testing.T
 	client *client
+	// inbound sends what is sent to the workload.
+	inbound *client
 	// current are the names of the resources that it has.
 	current map[string]bool
 	round   int
@@ -42,9 +44,18 @@ type medium struct {
 func start(t *testing.T, plugins ...string) *medium {
 	t.Helper()
 	a := apisixtest.Start(t, apisixtest.Options{Plugins: append(plugins, "mesh-direct-response"), Workers: 1})
-	m := &medium{APISIX: a, t: t, client: &client{address: a.Address}, current: map[string]bool{}}
+	m := &medium{APISIX: a, t: t, client: &client{address: a.Address}, inbound: &client{address: a.Inbound}, current: map[string]bool{}}
 	t.Cleanup(m.client.close)
+	t.Cleanup(m.inbound.close)
 	return m
+}
+
+// send sends a request to the listener of its direction.
+func (m *medium) send(r simulate.Request) answer {
+	if r.Inbound {
+		return m.inbound.send(r)
+	}
+	return m.client.send(r)
 }
 
 // serve replaces all resources and waits until they are served: a route of the round's own answers with its number.

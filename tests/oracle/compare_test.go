@@ -48,7 +48,7 @@ func (m *medium) play(table []simulate.Resource, config *simulate.Config, r simu
 		}
 		m.number(&r)
 		result := config.HTTP(r)
-		real := m.client.send(r)
+		real := m.send(r)
 		diff := compare(real, result)
 		if diff == "" {
 			return nil
@@ -105,7 +105,7 @@ func (m *medium) shrink(d *disagreement, compare agree) *disagreement {
 func (d *disagreement) report(t *testing.T, where string) {
 	t.Helper()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\nrequest:\n%q\n", where, d.diff, wire(d.request))
+	fmt.Fprintf(&b, "%s: %s\nrequest (inbound: %t):\n%q\n", where, d.diff, d.request.Inbound, wire(d.request))
 	for _, r := range d.table {
 		fmt.Fprintf(&b, "%s/%s %s\n", r.Kind, r.ID, r.JSON)
 	}

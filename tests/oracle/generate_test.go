@@ -64,7 +64,7 @@ var (
 	values    = []string{"", "1", "v", "V", "v w", "vw", "a", "x y", "true", "GET", "http", "a.test", "/a", "/a/b", "80", "8080", "1.2.3.4", "127.0.0.1", "2", "a, b", "\u00e4", "\u00c4"}
 	variables = []string{
 		"uri", "request_method", "scheme", "host", "http_host", "http_x_a", "http_x_b", "http_X-A", "http_user_agent", "arg_a", "arg_b", "arg_flag", "arg_a b",
-		"cookie_c", "cookie_d", "remote_addr", "request_uri", "args", "query_string", "is_args", "real_request_uri", apisix.VarOriginalDstPort,
+		"cookie_c", "cookie_d", "remote_addr", "request_uri", "args", "query_string", "is_args", "real_request_uri", apisix.VarOriginalDstPort, apisix.VarInboundPort,
 		"http_x_forwarded_proto", "http_x_forwarded_host", "http_forwarded", "http_cookie", "method", "http_x_forwarded_for", "document_uri",
 	}
 	// regexes are in the form in which Go prints them, but for the first ones.
@@ -78,7 +78,7 @@ var (
 
 // body lets a route tell what it knows.
 const body = "$request_method $uri $host $http_host $request_uri $real_request_uri $args $is_args $arg_a|$arg_b|$arg_flag|$http_x_a|$http_x_b|" +
-	"$http_user_agent|$cookie_c|$cookie_d|$remote_addr $original_dst_port $scheme|$http_cookie|$http_x_forwarded_host|$http_forwarded|$method|\\$uri ${uri} $nothing_"
+	"$http_user_agent|$cookie_c|$cookie_d|$remote_addr $original_dst_port|$inbound_port $scheme|$http_cookie|$http_x_forwarded_host|$http_forwarded|$method|\\$uri ${uri} $nothing_"
 
 // table is a set of routes. Two that nothing but the order of their arrival could rank never have the same priority: there
 // APISIX's choice depends on its history.
@@ -249,7 +249,8 @@ func (g *generator) satisfy(r *simulate.Request, raw json.RawMessage) {
 	switch {
 	case name == "request_method" && v == "GET":
 		r.Method = v
-	case name == apisix.VarOriginalDstPort:
+	case name == apisix.VarOriginalDstPort, name == apisix.VarInboundPort:
+		r.Inbound = name == apisix.VarInboundPort
 		r.Host = strings.TrimRight(r.Host, ":0123456789.") + ":" + v
 	case strings.HasPrefix(name, "arg_") && !strings.Contains(r.Path, "?"):
 		r.Path += "?" + strings.ReplaceAll(name[4:], " ", "+") + "=" + strings.ReplaceAll(v, " ", g.one("+", "%20"))
@@ -261,7 +262,7 @@ func (g *generator) satisfy(r *simulate.Request, raw json.RawMessage) {
 }
 
 func (g *generator) anything() simulate.Request {
-	r := simulate.Request{Method: http.MethodGet, Host: g.one(requestHosts...), Path: g.path(), Header: http.Header{}}
+	r := simulate.Request{Method: http.MethodGet, Host: g.one(requestHosts...), Path: g.path(), Header: http.Header{}, Inbound: g.chance(20)}
 	if g.chance(80) {
 		// The rest is worth little when the host is refused.
 		r.Host = g.one(requestHosts[:16]...)

@@ -133,6 +133,8 @@ func testCaptured(t *testing.T) {
 	if res := at("127.66.0.9:9999").do(request{host: "example.org:9999", path: "/"}); res.status != http.StatusBadGateway {
 		t.Errorf("nobody there: got %+v", res)
 	}
+	testCapturedStreams(t, m, run)
+	testCapturedInbound(t, m, application.client, run)
 }
 
 // serveAt is a backend at an address of its own.

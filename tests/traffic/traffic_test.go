@@ -43,6 +43,11 @@ func TestTraffic(t *testing.T) {
 		{"NoEndpoint", testNoEndpoint},
 		{"ConnectionPool", testConnectionPool},
 		{"Change", testChange},
+		{"Inbound", testInbound},
+		{"TCP", testTCP},
+		{"Balancer", testBalancer},
+		{"BalancerTCP", testBalancerTCP},
+		{"TCPConnectFailure", testTCPConnectFailure},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			sub := *m

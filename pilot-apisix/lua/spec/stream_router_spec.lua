@@ -15,13 +15,19 @@
 local router = require("apisix.mesh.stream_router")
 
 -- A matcher by text: the addresses of the tests begin like their range, up to its zeros.
-local function matcher(range)
-    local prefix = string.gsub(range, "/.*$", "")
-    while string.find(prefix, "%.0$") do
-        prefix = string.sub(prefix, 1, -3)
-    end
+-- matcher is enough for ranges that end where a number does.
+local function matcher(groups)
     return {match = function(_, address)
-        return string.sub(address, 1, #prefix) == prefix
+        for range, group in pairs(groups) do
+            local prefix = string.gsub(range, "/.*$", "")
+            while string.find(prefix, "%.0$") do
+                prefix = string.sub(prefix, 1, -3)
+            end
+            if string.sub(address, 1, #prefix) == prefix then
+                return group
+            end
+        end
+        return false
     end}
 end
 
@@ -64,6 +70,17 @@ describe("stream_router", function()
         assert.equal("v6", find(index, "2001:db8::1", 80))
     end)
 
+    it("takes ranges of one address for the address", function()
+        local index = build({
+            {id = "32", port = 80, addr = "10.1.2.3/32"}, {id = "name", port = 80, addr = "10.1.2.3", sni = "a"}, {id = "any", port = 80},
+            {id = "128", port = 80, addr = "2001:db8::1/128"},
+        })
+        assert.equal("32", find(index, "10.1.2.3", 80))
+        assert.equal("name", find(index, "10.1.2.3", 80, "a"))
+        assert.equal("128", find(index, "2001:db8::1", 80))
+        assert.equal("any", find(index, "2001:db8::2", 80))
+    end)
+
     it("goes by the server name last", function()
         local index = build({
             {id = "exact", port = 443, sni = "A.example.com"}, {id = "wild", port = 443, sni = "*.example.com"},
@@ -96,8 +113,18 @@ describe("stream_router", function()
         assert.is_nil(find(index, "10.0.0.1", 81, nil, false))
     end)
 
-    it("passes over what is deleted and ranges that are none", function()
-        local index = router.build({false, {}, {value = {id = "a", server_port = 80, server_addr = "x/y"}}}, function() end)
-        assert.is_nil(find(index, "10.0.0.1", 80))
+    it("passes over what is deleted", function()
+        local index = router.build({false, {}, {value = {id = "a", server_port = 80}}}, matcher)
+        assert.equal("a", find(index, "10.0.0.1", 80))
+    end)
+
+    it("has one matcher for all ranges of a length", function()
+        local made = 0
+        router.build({
+            {value = {server_addr = "10.0.0.0/24"}}, {value = {server_addr = "10.0.1.0/24"}}, {value = {server_addr = "10.0.0.0/16"}},
+        }, function()
+            made = made + 1
+        end)
+        assert.equal(2, made)
     end)
 end)

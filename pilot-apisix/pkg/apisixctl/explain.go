@@ -185,7 +185,11 @@ func newExplanation(mesh *filemode.Offline, result *translate.Output, config *si
 		}
 		if u, ok := config.Upstream(d.UpstreamID); ok {
 			for _, n := range u.Nodes {
-				out.Endpoints = append(out.Endpoints, fmt.Sprintf("%s:%d", n.Host, n.Port))
+				endpoint := fmt.Sprintf("%s:%d", n.Host, n.Port)
+				if p := n.Metadata.Priority; p > 0 {
+					endpoint += fmt.Sprintf(" (priority %d)", p)
+				}
+				out.Endpoints = append(out.Endpoints, endpoint)
 			}
 		}
 		if u := find(apisix.Upstreams, d.UpstreamID); u != nil {

@@ -154,18 +154,26 @@ func TestPlugins(t *testing.T) {
 	assert.NoError(t, err)
 	var config struct {
 		APISIX struct {
-			ExtraLuaPath string `json:"extra_lua_path"`
+			ExtraLuaPath  string `json:"extra_lua_path"`
+			LuaModuleHook string `json:"lua_module_hook"`
 		}
-		Plugins []string
+		Plugins       []string
+		StreamPlugins []string `json:"stream_plugins"`
 	}
 	assert.NoError(t, yaml.Unmarshal([]byte(out), &config))
 	assert.Equal(t, config.APISIX.ExtraLuaPath, filepath.Join(dir, "?.lua"))
-	for _, name := range config.Plugins {
-		if !strings.HasPrefix(name, "mesh-") {
-			continue
-		}
-		if _, err := os.Stat(filepath.Join(dir, "apisix/plugins", name+".lua")); err != nil {
-			t.Errorf("the translator uses %s: %v", name, err)
+	_, err = os.Stat(filepath.Join(dir, strings.ReplaceAll(config.APISIX.LuaModuleHook, ".", "/")+".lua"))
+	assert.NoError(t, err)
+	for dir, names := range map[string][]string{
+		filepath.Join(dir, "apisix/plugins"): config.Plugins, filepath.Join(dir, "apisix/stream/plugins"): config.StreamPlugins,
+	} {
+		for _, name := range names {
+			if !strings.HasPrefix(name, "mesh-") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(dir, name+".lua")); err != nil {
+				t.Errorf("the translator uses %s: %v", name, err)
+			}
 		}
 	}
 }

@@ -37,8 +37,9 @@ them. Routes name these plugins where APISIX has none that means what Istio mean
 				return err
 			}
 			b, err := yaml.Marshal(map[string]any{
-				"apisix":  map[string]string{"extra_lua_path": lua.Path(args[0])},
-				"plugins": translate.Plugins(),
+				"apisix":         map[string]string{"extra_lua_path": lua.Path(args[0]), "lua_module_hook": lua.Hook},
+				"plugins":        translate.Plugins(),
+				"stream_plugins": translate.StreamPlugins(),
 			})
 			if err != nil {
 				return err

@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"istio.io/istio/pilot/pkg/model"
+	"istio.io/istio/pilot/pkg/networking/util"
 	"istio.io/istio/pilot/test/xds"
 	"istio.io/istio/pkg/test/util/assert"
 	"istio.io/istio/pkg/test/util/yml"
@@ -69,6 +70,8 @@ func TestGolden(t *testing.T) {
 type testProxy struct {
 	Namespace string            `json:"namespace"`
 	Labels    map[string]string `json:"labels"`
+	// Locality is region/zone/subzone.
+	Locality string `json:"locality"`
 }
 
 func parseCase(t testing.TB, input string) (p testProxy, kube, istio string) {
@@ -108,6 +111,7 @@ func newMesh(t testing.TB, input string) (*xds.FakeDiscoveryServer, *model.Proxy
 		DNSDomain:       p.Namespace + ".svc.cluster.local",
 		Labels:          p.Labels,
 		IPAddresses:     []string{"10.9.9.9"},
+		Locality:        util.ConvertLocality(p.Locality),
 		Metadata:        &model.NodeMetadata{Namespace: p.Namespace, Labels: p.Labels, ClusterID: "Kubernetes"},
 	})
 	return s, proxy

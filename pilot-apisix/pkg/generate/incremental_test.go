@@ -72,8 +72,9 @@ func TestIncremental(t *testing.T) {
 
 	push := s.PushContext()
 	first := generated(push, nil)
-	// Two routes and upstreams, and those for what is outside of the mesh.
-	assert.Equal(t, len(first.Resources), 6)
+	// Two routes and upstreams, one of each for what is outside of the mesh and one for the workload itself, and the stream
+	// routes of port 80, of all others and of the workload.
+	assert.Equal(t, len(first.Resources), 11)
 	assert.Equal(t, generated(push, first) == first, true)
 
 	s.Env().EndpointIndex.UpdateServiceEndpoints(shard, "b.example", "default", []*model.IstioEndpoint{endpoint("1.1.1.3")}, false)

@@ -156,6 +156,8 @@ type clusterBuilder struct {
 	in      Input
 	inputs  *clusterInputs
 	cluster *ir.Cluster
+	// policy is the merged one of the DestinationRule, or nil.
+	policy *networking.TrafficPolicy
 	// refuse leaves the cluster without endpoints, so that its requests are answered with 503.
 	refuse bool
 	// plain says that a policy asks for no TLS.
@@ -184,13 +186,15 @@ func buildCluster(in Input, c *clusterInputs) *ir.Cluster {
 			return b.cluster
 		}
 	}
+	b.cluster.OriginalDst = c.service.Resolution == model.Passthrough
 	if cfg := c.rule.GetRule(); cfg != nil {
 		src := ir.Source{Kind: cfg.GroupVersionKind.Kind, Namespace: cfg.Namespace, Name: cfg.Name}
 		b.cluster.Sources = append(b.cluster.Sources, src)
 		policy := util.MergeSubsetTrafficPolicy(ruleSpec(c.rule).GetTrafficPolicy(), subset.GetTrafficPolicy(), port)
 		b.trafficPolicy(policy, policySource(src, ruleSpec(c.rule), subset))
 	}
-	b.meshPolicy(ruleSpec(c.rule), subset, port)
+	b.meshPolicy()
+	b.streamIdleTimeout(port)
 	b.endpoints(port, subset.GetLabels())
 	return b.cluster
 }
@@ -211,18 +215,32 @@ func connectTimeout(mesh *meshconfig.MeshConfig) time.Duration {
 }
 
 // meshPolicy applies MeshConfig.defaultTrafficPolicy, where no DestinationRule says otherwise.
-func (b *clusterBuilder) meshPolicy(rule *networking.DestinationRule, subset *networking.Subset, port *model.Port) {
+func (b *clusterBuilder) meshPolicy() {
 	defaults := b.inputs.mesh.GetDefaultTrafficPolicy()
 	if defaults == nil {
 		return
 	}
-	policy := util.MergeSubsetTrafficPolicy(rule.GetTrafficPolicy(), subset.GetTrafficPolicy(), port)
 	src := ir.Source{Kind: "MeshConfig", Name: "istio"}.At("defaultTrafficPolicy")
-	if pool := defaults.GetConnectionPool(); pool != nil && policy.GetConnectionPool() == nil {
-		b.connectionPool(pool, src.At("connectionPool"))
+	if b.policy.GetConnectionPool() == nil {
+		b.connectionPool(defaults.GetConnectionPool(), src.At("connectionPool"))
 	}
-	if defaults.GetOutlierDetection() != nil && policy.GetOutlierDetection() == nil {
-		b.diagnose(fidelity.OutlierDetection, src.At("outlierDetection"), "")
+	if b.policy.GetOutlierDetection() == nil {
+		b.outlierDetection(defaults.GetOutlierDetection(), src.At("outlierDetection"))
+	}
+}
+
+// defaultStreamIdleTimeout is Envoy's default for connections which are not HTTP.
+const defaultStreamIdleTimeout = time.Hour
+
+// streamIdleTimeout is that of connections which are not HTTP. Of a rule, Istio reads only the policy for all ports
+// (buildOutboundNetworkFilters).
+func (b *clusterBuilder) streamIdleTimeout(port *model.Port) {
+	if port.Protocol.IsHTTP() || port.Protocol.IsUnsupported() {
+		return
+	}
+	b.cluster.StreamIdleTimeout = defaultStreamIdleTimeout
+	if t := ruleSpec(b.inputs.rule).GetTrafficPolicy().GetConnectionPool().GetTcp().GetIdleTimeout(); t != nil {
+		b.cluster.StreamIdleTimeout = t.AsDuration()
 	}
 }
 

@@ -23,24 +23,55 @@ import (
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
 )
 
-// connectionPool takes what limits single connections, and tells of the rest.
+// connectionPool takes what limits single connections and how much there is of a cluster at a time, and tells of the rest.
 func (b *clusterBuilder) connectionPool(p *networking.ConnectionPoolSettings, src ir.Source) {
 	if p == nil {
 		return
 	}
-	rest := proto.CloneOf(p)
-	if t := rest.GetTcp().GetConnectTimeout(); t != nil {
-		b.cluster.ConnectTimeout = t.AsDuration()
-		rest.Tcp.ConnectTimeout = nil
+	c, rest := b.cluster, proto.CloneOf(p)
+	if t := p.GetHttp().GetIdleTimeout(); t != nil {
+		c.IdleTimeout = t.AsDuration()
+	} else if t := p.GetTcp().GetIdleTimeout(); t != nil {
+		c.IdleTimeout = t.AsDuration()
 	}
-	if http := rest.GetHttp(); http != nil {
-		if t := http.IdleTimeout; t != nil {
-			b.cluster.IdleTimeout = t.AsDuration()
+	limits := ir.Limits{
+		Requests: positive(p.GetHttp().GetHttp2MaxRequests()),
+		Retries:  positive(p.GetHttp().GetMaxRetries()),
+	}
+	// Of HTTP/2 Envoy has many requests on a connection, and nginx one.
+	if !c.HTTP2 {
+		limits.Connections, limits.Pending = positive(p.GetTcp().GetMaxConnections()), positive(p.GetHttp().GetHttp1MaxPendingRequests())
+	}
+	if tcp := rest.Tcp; tcp != nil {
+		if t := tcp.ConnectTimeout; t != nil {
+			c.ConnectTimeout = t.AsDuration()
 		}
-		b.cluster.MaxRequestsPerConnection = int(max(http.MaxRequestsPerConnection, 0))
-		http.IdleTimeout, http.MaxRequestsPerConnection = nil, 0
+		tcp.ConnectTimeout, tcp.IdleTimeout = nil, nil
+		if !c.HTTP2 {
+			tcp.MaxConnections = 0
+		}
 	}
+	if http := rest.Http; http != nil {
+		c.MaxRequestsPerConnection = positive(http.MaxRequestsPerConnection)
+		http.IdleTimeout, http.MaxRequestsPerConnection, http.MaxConcurrentStreams = nil, 0, 0
+		http.Http2MaxRequests, http.MaxRetries = 0, 0
+		if !c.HTTP2 {
+			http.Http1MaxPendingRequests = 0
+		}
+	}
+	switch {
+	case limits == (ir.Limits{}):
+	case c.OriginalDst:
+		// Requests to where their connections were captured on the way to are not balanced.
+		b.diagnose(fidelity.ConnectionPool, src, "")
+		return
+	case limits.Connections+limits.Pending+limits.Retries > 0:
+		b.diagnose(fidelity.ConnectionLimits, src, "")
+	}
+	c.Limits = limits
 	if proto.Size(rest.Tcp) != 0 || proto.Size(rest.Http) != 0 {
 		b.diagnose(fidelity.ConnectionPool, src, "")
 	}
 }
+
+func positive(n int32) int { return int(max(n, 0)) }

@@ -76,20 +76,16 @@ func (r *shardsReader) read(index *model.EndpointIndex, svc *model.Service) shar
 // endpoints adds the endpoints of the cluster that the proxy may reach (pilot/pkg/xds/endpoints).
 func (b *clusterBuilder) endpoints(port *model.Port, subset labels.Instance) {
 	svc := b.inputs.service
-	switch svc.Resolution {
-	case model.Passthrough:
-		b.cluster.OriginalDst = true
-	case model.DynamicDNS:
+	if svc.Resolution == model.DynamicDNS {
 		b.diagnose(fidelity.DynamicDNSRefused, serviceSource(svc), "")
-	}
-	if svc.Attributes.TrafficDistribution != model.TrafficDistributionAny {
-		b.diagnose(fidelity.TrafficDistribution, serviceSource(svc), "")
 	}
 	if b.refuse {
 		return
 	}
 	f := endpointFilter{clusterBuilder: b, view: b.in.Proxy.GetView()}
-	if svc.Resolution == model.DNSLB || svc.Resolution == model.DNSRoundRobinLB {
+	rank := b.locality()
+	f.keep = rank != nil
+	if isDNS(svc) {
 		b.diagnose(fidelity.DNSOneAddress, serviceSource(svc), "")
 		f.add(b.in.Push.ServiceEndpointsByPort(svc, port.Port, subset))
 	} else {
@@ -100,6 +96,9 @@ func (b *clusterBuilder) endpoints(port *model.Port, subset labels.Instance) {
 			}
 			f.add(s.endpoints)
 		}
+	}
+	if rank != nil {
+		b.cluster.Endpoints, b.cluster.LB.LocalityWeighted = rank.apply(b.in.Proxy, b.cluster.Endpoints, f.originals)
 	}
 	b.cluster.Endpoints = canonical(b.cluster.Endpoints)
 	if f.remote {
@@ -129,6 +128,9 @@ type endpointFilter struct {
 	subset labels.Instance
 	// addressesOnly leaves DNS names out, as EDS does.
 	addressesOnly bool
+	// keep has the originals of the endpoints kept, and with them those that are known to be unhealthy.
+	keep      bool
+	originals []*model.IstioEndpoint
 	// remote, unix and mtls tell what was met.
 	remote, unix, mtls bool
 }
@@ -152,8 +154,11 @@ func (f *endpointFilter) add(list []*model.IstioEndpoint) {
 		}
 		f.mtls = f.mtls || ep.TLSMode == model.IstioMutualTLSModeLabel
 		c.Endpoints = append(c.Endpoints, ir.Endpoint{
-			Address: address, Port: int(ep.EndpointPort), Weight: int(ep.GetLoadBalancingWeight()),
+			Address: address, Port: int(ep.EndpointPort), Weight: int(ep.GetLoadBalancingWeight()), Unhealthy: ep.HealthStatus == model.UnHealthy,
 		})
+		if f.keep {
+			f.originals = append(f.originals, ep)
+		}
 	}
 }
 
@@ -178,6 +183,19 @@ func (f *endpointFilter) reachable(ep *model.IstioEndpoint) bool {
 	if draining && svc.Attributes.Labels[features.PersistentSessionLabel] != "" {
 		return true
 	}
+	if ep.HealthStatus == model.UnHealthy && !f.sendUnhealthy() {
+		return false
+	}
 	// Endpoints of a ServiceEntry have no health status at all.
-	return !draining && ep.HealthStatus != model.UnHealthy && ep.HealthStatus != model.Terminating
+	return !draining && ep.HealthStatus != model.Terminating
+}
+
+// sendUnhealthy says that endpoints count which are known to be unhealthy (supportsUnhealthyEndpoints): the fewer of a priority
+// are healthy, the more requests go to the next one. They get none themselves.
+func (f *endpointFilter) sendUnhealthy() bool {
+	if !f.keep {
+		return false
+	}
+	svc := f.inputs.service
+	return svc.ForcesSupportUnhealthyEndpoints() || svc.SupportsUnhealthyEndpoints() && f.policy.GetOutlierDetection().GetMinHealthPercent() <= 0
 }

@@ -45,6 +45,8 @@ type inboundPort struct {
 	// host and hostPort are where the workload listens; an empty host is the address that the client meant.
 	host     string
 	hostPort int
+	// undeclared ports are named by a policy only, and treated like those that nobody names.
+	undeclared bool
 	// refused ports let nothing through.
 	refused bool
 	source  ir.Source
@@ -58,7 +60,7 @@ func (b *builder) inbound() {
 	}
 	policies := b.inboundPolicies()
 	for _, p := range policies.undeclared(ports) {
-		ports = append(ports, &inboundPort{port: p, protocol: protocol.Unsupported, source: ports[0].source})
+		ports = append(ports, &inboundPort{port: p, protocol: protocol.Unsupported, undeclared: true, source: ports[0].source})
 	}
 	slices.SortFunc(ports, func(x, y *inboundPort) int { return cmp.Compare(x.port, y.port) })
 	b.inboundByPort = make(map[int]*inboundPort, len(ports))
@@ -77,7 +79,11 @@ func (b *builder) inboundRoutes(p *inboundPort) {
 	if p.refused {
 		answer = denied
 	} else {
-		to = []ir.Destination{{Cluster: b.want(clusterKey{inbound: true, port: p.port})}}
+		key := clusterKey{inbound: true, port: p.port}
+		if p.undeclared {
+			key.port = 0
+		}
+		to = []ir.Destination{{Cluster: b.want(key)}}
 	}
 	kind := istionetworking.ModelProtocolToListenerProtocol(p.protocol)
 	if kind != istionetworking.ListenerProtocolTCP || p.refused {
@@ -123,7 +129,7 @@ func (b *builder) inboundPorts() []*inboundPort {
 // serviceTarget adds the port of a service that the workload belongs to, unless an older service has it.
 func (b *builder) serviceTarget(byPort map[int]*inboundPort, t model.ServiceTarget) {
 	port := int(t.Port.TargetPort)
-	if _, taken := byPort[port]; taken || port == 0 {
+	if _, taken := byPort[port]; taken || !validPort(port) {
 		return
 	}
 	p := &inboundPort{port: port, protocol: t.Port.Protocol, service: t.Service, servicePort: t.Port.ServicePort, source: serviceSource(t.Service)}
@@ -137,6 +143,9 @@ func (b *builder) serviceTarget(byPort map[int]*inboundPort, t model.ServiceTarg
 func (b *builder) ingressListener(byPort map[int]*inboundPort, l *networking.IstioIngressListener, src ir.Source) {
 	if l.CaptureMode == networking.CaptureMode_NONE {
 		b.diagnose(fidelity.ListenerNotOpened.At(src.At("captureMode"), ""))
+	}
+	if !validPort(int(l.Port.GetNumber())) {
+		return
 	}
 	p := &inboundPort{port: int(l.Port.GetNumber()), protocol: protocol.Parse(l.Port.GetProtocol()), source: src}
 	if l.Tls != nil && features.EnableTLSOnSidecarIngress {

@@ -25,8 +25,13 @@ import (
 func buildInboundCluster(in Input, c *clusterInputs) *ir.Cluster {
 	p := c.inbound
 	b := clusterBuilder{in: in, inputs: c, cluster: &ir.Cluster{
-		Name: c.name, Port: p.port, HTTP2: p.protocol.IsHTTP2(), ConnectTimeout: connectTimeout(c.mesh), Sources: []ir.Source{p.source},
+		Name: c.name, Inbound: true, Port: p.port, HTTP2: p.protocol.IsHTTP2(), ConnectTimeout: connectTimeout(c.mesh), Sources: []ir.Source{p.source},
+		// There is one endpoint only.
+		LB: ir.LoadBalancer{Policy: ir.RoundRobin},
 	}}
+	if p.port != 0 && !p.protocol.IsHTTP() && !p.protocol.IsUnsupported() {
+		b.cluster.StreamIdleTimeout = defaultStreamIdleTimeout
+	}
 	if p.host == "" {
 		b.cluster.OriginalDst = true
 	} else {

@@ -46,7 +46,7 @@ func (p *inboundPolicies) refuses(port int) bool { return p.all || p.strict(port
 func (p *inboundPolicies) undeclared(ports []*inboundPort) []int {
 	var out []int
 	for _, port := range p.levels {
-		if !slices.ContainsFunc(ports, func(o *inboundPort) bool { return o.port == port }) {
+		if validPort(port) && !slices.ContainsFunc(ports, func(o *inboundPort) bool { return o.port == port }) {
 			out = append(out, port)
 		}
 	}

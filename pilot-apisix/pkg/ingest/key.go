@@ -19,7 +19,9 @@ import (
 	"slices"
 	"strings"
 
+	meshconfig "istio.io/api/mesh/v1alpha1"
 	"istio.io/istio/pilot/pkg/model"
+	"istio.io/istio/pilot/pkg/networking/util"
 	"istio.io/istio/pkg/cluster"
 	"istio.io/istio/pkg/network"
 )
@@ -42,12 +44,14 @@ type Key struct {
 	AutoIP bool
 	// Inbound are the ports of the workload, with all that its routes read of them.
 	Inbound string
+	// Locality is set only when some service ranks its endpoints by it.
+	Locality string
 	// Node is set only when a service of the scope is limited to the proxy's node.
 	Node string
 }
 
 // KeyOf makes the key of a proxy whose SidecarScope is set.
-func KeyOf(proxy *model.Proxy) Key {
+func KeyOf(proxy *model.Proxy, mesh *meshconfig.MeshConfig) Key {
 	k := Key{
 		NodeType:    proxy.Type,
 		Scope:       proxy.SidecarScope.Name,
@@ -67,6 +71,9 @@ func KeyOf(proxy *model.Proxy) Key {
 			k.Node = proxy.GetNodeName()
 			break
 		}
+	}
+	if localityMatters(proxy, mesh) {
+		k.Locality = util.LocalityToString(proxy.Locality)
 	}
 	return k
 }

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	meshconfig "istio.io/api/mesh/v1alpha1"
-	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/apisix-mesh/pilot-apisix/pkg/fidelity"
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
@@ -33,8 +32,7 @@ func (b *builder) meshConfig() {
 		}
 	}
 	tell(m.GetTcpKeepalive() != nil, fidelity.MeshTCPKeepalive, "tcpKeepalive")
-	tell(localityMatters(m.GetLocalityLbSetting()), fidelity.MeshLocalityLB, "localityLbSetting")
-	tell(m.GetZoneAwareLbSetting() != nil, fidelity.MeshLocalityLB, "zoneAwareLbSetting")
+	tell(m.GetZoneAwareLbSetting() != nil, fidelity.ZoneAwareLB, "zoneAwareLbSetting")
 	// Istio's own default is a minute.
 	tell(m.GetDnsRefreshRate() != nil && m.GetDnsRefreshRate().AsDuration() != time.Minute, fidelity.MeshDNSRefreshRate, "dnsRefreshRate")
 	tell(m.GetH2UpgradePolicy() == meshconfig.MeshConfig_UPGRADE, fidelity.MeshH2Upgrade, "h2UpgradePolicy")
@@ -43,10 +41,4 @@ func (b *builder) meshConfig() {
 	default:
 		tell(true, fidelity.MeshPathNormalization, "pathNormalization")
 	}
-}
-
-// localityMatters says that a setting asks for more than what Istio does when nobody asks: failover, where endpoints are
-// ejected, which is told of by itself.
-func localityMatters(s *networking.LocalityLoadBalancerSetting) bool {
-	return s != nil && (s.Enabled == nil || s.Enabled.Value) && len(s.Distribute)+len(s.Failover)+len(s.FailoverPriority) > 0
 }

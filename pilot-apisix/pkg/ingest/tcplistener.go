@@ -137,7 +137,7 @@ func (t *tcpListenerBuilder) addPort(svc *model.Service, port *model.Port, binds
 
 // addService adds a service to the listener of a port (buildSidecarOutboundListener).
 func (t *tcpListenerBuilder) addService(svc *model.Service, port *model.Port, binds []string) {
-	if svc.Resolution == model.Alias {
+	if svc.Resolution == model.Alias || !validPort(port.Port) {
 		return
 	}
 	wanted := ""
@@ -163,31 +163,53 @@ func (t *tcpListenerBuilder) addService(svc *model.Service, port *model.Port, bi
 	}
 	key := tcpListenerKey{binds[0], port.Port}
 	current := t.listeners[key]
-	if current == nil {
-		current = &tcpListener{binds: binds, port: port.Port, protocol: port.Protocol}
-		if kind == istionetworking.ListenerProtocolHTTP && binds[0] == t.wildcard {
-			// Whatever is not HTTP there has another chain.
-			current.protocol = protocol.Unsupported
-		}
-		t.listeners[key] = current
-	} else if current.locked || wellKnownConflict(port.Protocol, current.protocol) {
-		return
-	}
 	switch {
-	case kind == istionetworking.ListenerProtocolHTTP && binds[0] != t.wildcard && len(current.chains) == 0:
-		current.http = ir.OnlyHTTP
+	case current == nil, kind == istionetworking.ListenerProtocolAuto && current.protocol.IsHTTP() && !current.locked:
+		current = t.newListener(binds, port, kind)
+		t.listeners[key] = current
+	case !current.share(port.Protocol, kind):
 		return
-	case kind == istionetworking.ListenerProtocolHTTP:
-		current.http = max(current.http, ir.DetectHTTP)
-		return
-	case current.http == ir.OnlyHTTP:
-		// Its chain takes everything already.
-		return
-	case kind == istionetworking.ListenerProtocolAuto:
-		current.http = ir.DetectHTTP
 	}
-	current.merge(t.chains(svc, port, binds[0], ranges))
+	if kind != istionetworking.ListenerProtocolHTTP {
+		current.merge(t.chains(svc, port, binds[0], ranges))
+	}
 }
+
+func (t *tcpListenerBuilder) newListener(binds []string, port *model.Port, kind istionetworking.ListenerProtocol) *tcpListener {
+	l := &tcpListener{binds: binds, port: port.Port, protocol: port.Protocol}
+	switch {
+	case kind == istionetworking.ListenerProtocolHTTP && binds[0] == t.wildcard:
+		// Whatever is not HTTP there has another chain.
+		l.protocol, l.http = protocol.Unsupported, ir.DetectHTTP
+	case kind == istionetworking.ListenerProtocolHTTP:
+		l.http = ir.OnlyHTTP
+	case kind == istionetworking.ListenerProtocolAuto:
+		l.http = ir.DetectHTTP
+	}
+	return l
+}
+
+// share lets one more service have the listener, unless that changes nothing or cannot be.
+func (l *tcpListener) share(p protocol.Instance, kind istionetworking.ListenerProtocol) bool {
+	if l.locked || wellKnownConflict(p, l.protocol) {
+		return false
+	}
+	if kind == istionetworking.ListenerProtocolTCP {
+		if l.protocol.IsHTTP() {
+			l.protocol = protocol.Unsupported
+		}
+		return true
+	}
+	if !l.protocol.IsTCP() {
+		// It takes HTTP already, for every service.
+		return false
+	}
+	l.protocol, l.http = protocol.Unsupported, ir.DetectHTTP
+	return true
+}
+
+// validPort says that somebody can listen on the port.
+func validPort(port int) bool { return port > 0 && port <= 65535 }
 
 // addresses are those that the listener of a service has, and the ranges that its chains ask for.
 func (t *tcpListenerBuilder) addresses(svc *model.Service) (binds, ranges []string) {
@@ -207,6 +229,9 @@ func (t *tcpListenerBuilder) addresses(svc *model.Service) (binds, ranges []stri
 // merge appends the chains that ask for something which no other asks for (mergeTCPFilterChains).
 func (l *tcpListener) merge(chains []tcpChain) {
 	for i := range chains {
+		if l.http == ir.OnlyHTTP && chains[i].all() {
+			continue
+		}
 		if !slices.ContainsFunc(l.chains, func(c tcpChain) bool { return c.conflictsWith(&chains[i]) }) {
 			l.chains = append(l.chains, chains[i])
 		}

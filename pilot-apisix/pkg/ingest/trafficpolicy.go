@@ -15,8 +15,6 @@
 package ingest
 
 import (
-	"time"
-
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/apisix-mesh/pilot-apisix/pkg/fidelity"
@@ -28,11 +26,10 @@ func (b *clusterBuilder) trafficPolicy(p *networking.TrafficPolicy, src ir.Sourc
 	if p == nil {
 		return
 	}
+	b.policy = p
 	b.loadBalancer(p.LoadBalancer, src.At("loadBalancer"))
 	b.connectionPool(p.ConnectionPool, src.At("connectionPool"))
-	if p.OutlierDetection != nil {
-		b.diagnose(fidelity.OutlierDetection, src.At("outlierDetection"), "")
-	}
+	b.outlierDetection(p.OutlierDetection, src.At("outlierDetection"))
 	if p.Tls != nil {
 		b.plain = p.Tls.Mode == networking.ClientTLSSettings_DISABLE
 		if !b.plain {
@@ -41,71 +38,21 @@ func (b *clusterBuilder) trafficPolicy(p *networking.TrafficPolicy, src ir.Sourc
 	}
 	if p.RetryBudget != nil {
 		b.diagnose(fidelity.RetryBudget, src.At("retryBudget"), "")
+		b.cluster.RetryBudget = retryBudget(p.RetryBudget)
 	}
 	if p.ProxyProtocol != nil {
 		b.diagnose(fidelity.ProxyProtocolRefused, src.At("proxyProtocol"), "")
 	}
 }
 
-func (b *clusterBuilder) loadBalancer(lb *networking.LoadBalancerSettings, src ir.Source) {
-	if lb == nil {
-		return
+// retryBudget has Istio's defaults (applyRetryBudget).
+func retryBudget(p *networking.TrafficPolicy_RetryBudget) *ir.RetryBudget {
+	out := &ir.RetryBudget{Percent: 20, Least: 3}
+	if p.Percent != nil {
+		out.Percent = p.Percent.Value
 	}
-	out := &b.cluster.LB
-	switch lb.GetSimple() {
-	case networking.LoadBalancerSettings_ROUND_ROBIN:
-		out.Policy = ir.RoundRobin
-	case networking.LoadBalancerSettings_RANDOM:
-		out.Policy = ir.Random
-		b.diagnose(fidelity.LBRandom, src.At("simple"), "")
-	case networking.LoadBalancerSettings_PASSTHROUGH:
-		b.cluster.OriginalDst = true
-	default:
-		out.Policy = ir.LeastRequest
-	}
-	if ch := lb.GetConsistentHash(); ch != nil {
-		b.consistentHash(ch, src.At("consistentHash"))
-	}
-	if s := lb.GetLocalityLbSetting(); s != nil && (s.Enabled == nil || s.Enabled.Value) {
-		b.diagnose(fidelity.LocalityLB, src.At("localityLbSetting"), "")
-	}
-	if lb.GetZoneAwareLbSetting() != nil {
-		b.diagnose(fidelity.ZoneAwareLB, src.At("zoneAwareLbSetting"), "")
-	}
-	if lb.GetWarmup() != nil || lb.GetWarmupDurationSecs() != nil {
-		b.diagnose(fidelity.LBWarmup, src.At("warmup"), "")
-	}
-}
-
-// consistentHash reads the key (ConsistentHashToHashPolicy).
-func (b *clusterBuilder) consistentHash(ch *networking.LoadBalancerSettings_ConsistentHashLB, src ir.Source) {
-	out := &b.cluster.LB
-	out.Policy = ir.ConsistentHash
-	switch key := ch.HashKey.(type) {
-	case *networking.LoadBalancerSettings_ConsistentHashLB_HttpHeaderName:
-		out.Hash = &ir.HashKey{On: ir.HashHeader, Name: key.HttpHeaderName}
-	case *networking.LoadBalancerSettings_ConsistentHashLB_HttpCookie:
-		out.Hash = &ir.HashKey{On: ir.HashOnCookie, Name: key.HttpCookie.GetName(), Cookie: hashCookie(key.HttpCookie)}
-	case *networking.LoadBalancerSettings_ConsistentHashLB_HttpQueryParameterName:
-		out.Hash = &ir.HashKey{On: ir.HashQueryParam, Name: key.HttpQueryParameterName}
-	case *networking.LoadBalancerSettings_ConsistentHashLB_UseSourceIp:
-		if key.UseSourceIp {
-			out.Hash = &ir.HashKey{On: ir.HashSourceIP}
-		}
-	}
-	if ch.HashAlgorithm != nil || ch.GetMinimumRingSize() != 0 { //nolint:staticcheck // deprecated, and still honoured by Istio
-		b.diagnose(fidelity.HashTableSize, src, "")
-	}
-}
-
-// hashCookie is the cookie to make, which one with a time to live asks for.
-func hashCookie(c *networking.LoadBalancerSettings_ConsistentHashLB_HTTPCookie) *ir.HashCookie {
-	if c.GetTtl() == nil {
-		return nil
-	}
-	out := &ir.HashCookie{TTL: max(c.Ttl.AsDuration(), 0).Truncate(time.Second), Path: c.Path}
-	for _, a := range c.Attributes {
-		out.Attributes = append(out.Attributes, ir.CookieAttribute{Name: a.GetName(), Value: a.GetValue()})
+	if n := p.MinRetryConcurrency; n > 0 {
+		out.Least = int(n)
 	}
 	return out
 }

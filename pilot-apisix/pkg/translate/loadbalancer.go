@@ -19,13 +19,15 @@ import (
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
 )
 
-// loadBalancer sets the algorithm of an upstream.
+// loadBalancer sets the algorithm of an upstream, as far as APISIX has it.
 func loadBalancer(u *apisix.Upstream, lb ir.LoadBalancer) {
 	switch lb.Policy {
 	case ir.LeastRequest:
 		u.Type = apisix.LeastConn
-	case ir.RoundRobin, ir.Random:
+	case ir.RoundRobin:
 		u.Type = apisix.RoundRobin
+	case ir.Random:
+		// Only the balancer of our own knows it.
 	case ir.ConsistentHash:
 		// The routes that lead here say what is hashed.
 		u.Type, u.HashOn, u.Key = apisix.CHash, apisix.HashOnVars, apisix.VarHashKey

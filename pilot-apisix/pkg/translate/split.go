@@ -17,6 +17,7 @@ package translate
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
@@ -69,7 +70,11 @@ func originalDst(c *ir.Cluster) *apisix.MeshOriginalDst {
 	if !c.OriginalDst {
 		return nil
 	}
-	return &apisix.MeshOriginalDst{Scheme: scheme(c), ConnectTimeout: seconds(c.ConnectTimeout)}
+	out := &apisix.MeshOriginalDst{Scheme: scheme(c), ConnectTimeout: seconds(c.ConnectTimeout)}
+	if t := c.StreamIdleTimeout; t > 0 && t != time.Hour {
+		out.IdleTimeout = seconds(t)
+	}
+	return out
 }
 
 func (t *translator) cluster(name string) *ir.Cluster {

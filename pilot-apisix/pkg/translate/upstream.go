@@ -32,9 +32,9 @@ const noTimeout = 24 * 60 * 60
 // upstreamID is the id of a cluster's upstream.
 func upstreamID(c *ir.Cluster) string {
 	switch {
-	case c.Host == "" && c.Port != 0:
+	case c.Inbound && c.Port != 0:
 		return apisix.ID("inbound", strconv.Itoa(c.Port))
-	case c.Host == "":
+	case c.Inbound || c.Host == "" && c.Port == 0:
 		return apisix.ID(c.Name)
 	}
 	return apisix.ID("outbound", strconv.Itoa(c.Port), c.Subset, c.Host)
@@ -49,12 +49,18 @@ func (t *translator) upstream(c *ir.Cluster) *Resource {
 	}
 	u.Scheme = scheme(c)
 	u.KeepalivePool = keepalivePool(c)
+	if c.StreamIdleTimeout > 0 {
+		u.Timeout.Send, u.Timeout.Read = seconds(c.StreamIdleTimeout), seconds(c.StreamIdleTimeout)
+	}
 	loadBalancer(&u, c.LB)
 	u.Nodes = make([]apisix.Node, 0, len(c.Endpoints))
-	for _, e := range c.Endpoints {
-		if e.Port > 0 && e.Port <= 65535 && apisix.ValidHost(e.Address) {
-			u.Nodes = append(u.Nodes, apisix.Node{Host: e.Address, Port: e.Port, Weight: e.Weight})
+	for i := range c.Endpoints {
+		if e := &c.Endpoints[i]; e.Port > 0 && e.Port <= 65535 && apisix.ValidHost(e.Address) {
+			u.Nodes = append(u.Nodes, apisix.Node{Host: e.Address, Port: e.Port, Weight: e.Weight, Metadata: metadata(e)})
 		}
+	}
+	if needsMesh(c) {
+		meshBalancer(&u, c)
 	}
 	return t.resource(apisix.Upstreams, u.ID, &u, c.Sources)
 }

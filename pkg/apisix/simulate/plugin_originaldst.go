@@ -24,6 +24,7 @@ type originalDst struct {
 	nothing
 	Scheme         string  `json:"scheme"`
 	ConnectTimeout float64 `json:"connect_timeout"`
+	IdleTimeout    float64 `json:"idle_timeout"`
 }
 
 // The defaults of mesh-original-dst: there is no other limit than that of the connection.

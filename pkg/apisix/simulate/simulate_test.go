@@ -111,7 +111,7 @@ func TestNewRefuses(t *testing.T) {
 }
 
 func TestNewPassesOver(t *testing.T) {
-	c := config(t, res("ssls/x", `{"anything":1}`), res("stream_routes/y", `nonsense`))
+	c := config(t, res("ssls/x", `{"anything":1}`), res("protos/y", `nonsense`))
 	if r := c.HTTP(Request{Host: "a", Path: "/"}); r.Response == nil || r.Response.Status != 404 || r.Route != "" {
 		t.Errorf("%+v", r)
 	}

@@ -18,6 +18,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sort"
@@ -37,6 +38,8 @@ type Connection struct {
 	Captured bool
 	// SNI is the server name of the client's ClientHello; empty for none, and for clients that do not speak TLS.
 	SNI string
+	// ServerFirst says that the client waits for the server to speak, as those of databases do.
+	ServerFirst bool
 }
 
 // ConnectionResult is what becomes of a connection.
@@ -45,6 +48,8 @@ type ConnectionResult struct {
 	Route string
 	// Why says how the route was found.
 	Why []string
+	// Waits says that nothing becomes of it, because the client waits for the server and the route goes by what the client says.
+	Waits bool
 	// HTTP is the route's label of that name: apisix.HTTPDetect, apisix.HTTPOnly or empty.
 	HTTP string
 	// Destinations share the connections. With none, or one without nodes, the connection is closed.
@@ -77,6 +82,8 @@ type streamRoute struct {
 	// split and originalDst are the plugins of these names, or nil.
 	split       []streamShare
 	originalDst bool
+	// needs are the upstreams without which every connection is closed.
+	needs []string
 	// unknown are plugins that cannot be played.
 	unknown []string
 }
@@ -115,23 +122,43 @@ func parseStreamRoute(res Resource) (*streamRoute, error) {
 	if r.sni != "" && !apisix.ValidHost(r.sni) {
 		return nil, fmt.Errorf("APISIX does not take the sni %q", in.SNI)
 	}
-	var err error
-	switch {
-	case in.ServerAddr == "":
-	case strings.Contains(in.ServerAddr, "/"):
-		r.prefix, err = netip.ParsePrefix(in.ServerAddr)
-		r.prefix = r.prefix.Masked()
-	default:
-		r.address, err = netip.ParseAddr(in.ServerAddr)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("server_addr: %w", err)
+	if in.ServerAddr != "" {
+		if err := r.parseAddress(in.ServerAddr); err != nil {
+			return nil, fmt.Errorf("server_addr: %w", err)
+		}
 	}
 	return r, r.parsePlugins(in.Plugins)
 }
 
+// parseAddress takes an address or a range in their canonical form, as the router compares them.
+func (r *streamRoute) parseAddress(in string) error {
+	canonical := ""
+	if strings.Contains(in, "/") {
+		p, err := netip.ParsePrefix(in)
+		if err != nil {
+			return err
+		}
+		r.prefix, canonical = p, p.Masked().String()
+	} else {
+		a, err := netip.ParseAddr(in)
+		if err != nil {
+			return err
+		}
+		r.address, canonical = a, a.String()
+	}
+	if in != canonical {
+		return fmt.Errorf("%s in the place of %s is %w", in, canonical, errNotSimulated)
+	}
+	if r.prefix.IsSingleIP() {
+		r.prefix, r.address = netip.Prefix{}, r.prefix.Addr()
+	}
+	return nil
+}
+
+// parsePlugins goes in the order in which APISIX runs those that split: the last one decides.
 func (r *streamRoute) parsePlugins(in map[string]json.RawMessage) error {
-	for name, raw := range in {
+	for _, name := range slices.Backward(slices.Sorted(maps.Keys(in))) {
+		raw := in[name]
 		var p plugin
 		conf, disabled, err := withoutMeta(raw)
 		if err == nil && !disabled {
@@ -164,10 +191,14 @@ func (r *streamRoute) use(p plugin) error {
 		if len(p.rules) != 1 || len(p.rules[0].match) > 0 {
 			return fmt.Errorf("several rules, and matches, are %w", errNotSimulated)
 		}
+		for _, d := range p.rules[0].upstreams {
+			r.needs = append(r.needs, d.UpstreamID)
+		}
 		for _, d := range shares(p.rules[0].upstreams) {
 			r.split = append(r.split, streamShare{upstream: d.UpstreamID, weight: d.Weight})
 		}
 	case *split:
+		r.split = nil
 		for i := range p.destinations {
 			d := &p.destinations[i]
 			if d.status != 0 {
@@ -185,7 +216,11 @@ func (r *streamRoute) use(p plugin) error {
 func (c *Config) TCP(in Connection) ConnectionResult {
 	var out ConnectionResult
 	why := &reasons{}
-	route := c.streamRouter.match(&in, why)
+	route, waits := c.streamRouter.match(&in, why)
+	if waits {
+		out.Why, out.Waits = why.lines, true
+		return out
+	}
 	if route == nil {
 		why.add("no route takes it, and it is closed")
 		out.Why = why.lines
@@ -214,17 +249,22 @@ func (c *Config) streamDestinations(in *Connection, route *streamRoute) []Connec
 		}
 		list = []streamShare{first}
 	}
+	absent := slices.ContainsFunc(slices.Concat(route.needs, []string{route.upstream}), func(id string) bool { return c.upstreams[id] == nil })
 	var out []ConnectionDestination
 	for _, s := range list {
 		if s.weight == 0 {
 			continue
 		}
 		d := ConnectionDestination{UpstreamID: s.upstream, Weight: s.weight}
-		if (s.originalDst || route.originalDst) && in.Captured {
+		u := c.upstreams[s.upstream]
+		switch {
+		case absent || u == nil:
+			// APISIX looks for the route's own before any plugin, and for the chosen one whatever comes of it.
+			d.Closed = true
+		case (s.originalDst || route.originalDst) && in.Captured:
 			d.OriginalDst = in.Destination
-		} else {
-			u := c.upstreams[s.upstream]
-			d.Closed = u == nil || len(u.Nodes) == 0
+		default:
+			d.Closed = len(u.Nodes) == 0
 		}
 		out = append(out, d)
 	}

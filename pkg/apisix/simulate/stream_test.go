@@ -49,16 +49,18 @@ func TestStreamMatch(t *testing.T) {
 	c := streamConfig(
 		t,
 		`{"upstream_id":"up"}`, // a
-		`{"server_port":80,"server_addr":"10.0.0.1","upstream_id":"up"}`,    // b
-		`{"server_port":80,"server_addr":"10.0.0.0/8","upstream_id":"up"}`,  // c
-		`{"server_port":80,"server_addr":"10.1.0.0/16","upstream_id":"up"}`, // d
-		`{"server_port":443,"upstream_id":"up"}`,                            // e
-		`{"server_port":443,"sni":"A.example.com","upstream_id":"up"}`,      // f
-		`{"server_port":443,"sni":"*.example.com","upstream_id":"up"}`,      // g
-		`{"server_port":443,"sni":"*.b.example.com","upstream_id":"up"}`,    // h
-		`{"server_port":80,"labels":{"direction":"inbound","http":"only"}}`, // i
-		`{"labels":{"direction":"inbound"},"upstream_id":"up"}`,             // j
-		`{"server_port":81,"server_addr":"2001:db8::1","upstream_id":"up"}`, // k
+		`{"server_port":80,"server_addr":"10.0.0.1","upstream_id":"up"}`,           // b
+		`{"server_port":80,"server_addr":"10.0.0.0/8","upstream_id":"up"}`,         // c
+		`{"server_port":80,"server_addr":"10.1.0.0/16","upstream_id":"up"}`,        // d
+		`{"server_port":443,"upstream_id":"up"}`,                                   // e
+		`{"server_port":443,"sni":"A.example.com","upstream_id":"up"}`,             // f
+		`{"server_port":443,"sni":"*.example.com","upstream_id":"up"}`,             // g
+		`{"server_port":443,"sni":"*.b.example.com","upstream_id":"up"}`,           // h
+		`{"server_port":80,"labels":{"direction":"inbound","http":"only"}}`,        // i
+		`{"labels":{"direction":"inbound"},"upstream_id":"up"}`,                    // j
+		`{"server_port":81,"server_addr":"2001:db8::1","upstream_id":"up"}`,        // k
+		`{"server_port":82,"server_addr":"10.0.0.1/32","upstream_id":"up"}`,        // l
+		`{"server_port":82,"server_addr":"10.0.0.1","sni":"a","upstream_id":"up"}`, // m
 	)
 	for _, tt := range []struct {
 		to, sni string
@@ -69,7 +71,9 @@ func TestStreamMatch(t *testing.T) {
 		{to: "10.0.0.2:80", want: "c"},
 		{to: "10.1.0.2:80", want: "d"},
 		{to: "11.0.0.2:80", want: ""},
-		{to: "11.0.0.2:82", want: "a"},
+		{to: "11.0.0.2:83", want: "a"},
+		{to: "10.0.0.1:82", want: "l"},
+		{to: "10.0.0.1:82", sni: "a", want: "m"},
 		{to: "[2001:db8::1]:81", want: "k"},
 		{to: "[2001:db8::2]:81", want: ""},
 		{to: "10.0.0.1:443", want: "e"},
@@ -100,6 +104,20 @@ func TestStreamDestinations(t *testing.T) {
 		{"one that is not there", `{"upstream_id":"no"}`, true, []simulate.ConnectionDestination{{UpstreamID: "no", Weight: 1, Closed: true}}},
 		{"none", `{}`, true, nil},
 		{
+			"one that is not there, whatever plugins say", `{"upstream_id":"no","plugins":{"mesh-original-dst":{}}}`, true,
+			[]simulate.ConnectionDestination{{UpstreamID: "no", Weight: 1, Closed: true}},
+		},
+		{
+			"traffic-split with one that is not there, whatever its weight",
+			`{"upstream_id":"up","plugins":{"traffic-split":{"rules":[{"weighted_upstreams":[{"upstream_id":"up","weight":3},{"upstream_id":"no","weight":0}]}]}}}`, true,
+			[]simulate.ConnectionDestination{{UpstreamID: "up", Weight: 3, Closed: true}},
+		},
+		{
+			"a share of one that is not there",
+			`{"upstream_id":"up","plugins":{"mesh-split":{"destinations":[{"upstream_id":"no","weight":1,"original_dst":{}}]}}}`, true,
+			[]simulate.ConnectionDestination{{UpstreamID: "no", Weight: 1, Closed: true}},
+		},
+		{
 			"weights", `{"upstream_id":"up","plugins":{"traffic-split":{"rules":[{"weighted_upstreams":[{"upstream_id":"up","weight":3},{"upstream_id":"empty","weight":1}]}]}}}`, true,
 			[]simulate.ConnectionDestination{{UpstreamID: "up", Weight: 3}, {UpstreamID: "empty", Weight: 1, Closed: true}},
 		},
@@ -128,10 +146,27 @@ func TestStreamDestinations(t *testing.T) {
 	assert.Equal(t, got.NotSimulated, []string{"plugin limit-conn"})
 }
 
+// TestStreamServerFirst has clients that wait for the server: it speaks where nothing goes by what they say.
+func TestStreamServerFirst(t *testing.T) {
+	c := streamConfig(
+		t,
+		`{"server_port":3306,"upstream_id":"up"}`,
+		`{"server_port":443,"upstream_id":"up"}`,
+		`{"server_port":443,"sni":"a.example.com","upstream_id":"up"}`,
+	)
+	for port, waits := range map[uint16]bool{3306: false, 443: true, 80: false} {
+		got := c.TCP(simulate.Connection{Destination: netip.AddrPortFrom(netip.MustParseAddr("10.0.0.1"), port), ServerFirst: true})
+		assert.Equal(t, got.Waits, waits)
+		assert.Equal(t, len(got.Destinations) > 0, port == 3306)
+	}
+}
+
 func TestStreamRefused(t *testing.T) {
 	for object, want := range map[string]string{
 		`{"server_addr":"x"}`:                        "server_addr",
 		`{"server_addr":"x/8"}`:                      "server_addr",
+		`{"server_addr":"10.0.0.1/8"}`:               "not simulated",
+		`{"server_addr":"2001:DB8::1"}`:              "not simulated",
 		`{"sni":"a b"}`:                              "sni",
 		`{"remote_addr":"1.1.1.1"}`:                  "remote_addr",
 		`{"plugins":{"traffic-split":{"rules":[]}}}`: "not simulated",

@@ -113,8 +113,8 @@ func (p *streamPort) groupOf(route *streamRoute) *streamGroup {
 	return p.any
 }
 
-// match is the route of a connection, or nil, and how it was found.
-func (r *streamRouter) match(in *Connection, why *reasons) *streamRoute {
+// match is the route of a connection, or nil, and how it was found; or that the connection waits for the client to speak.
+func (r *streamRouter) match(in *Connection, why *reasons) (route *streamRoute, waits bool) {
 	direction, name := r.outbound, "outbound"
 	if in.Inbound {
 		direction, name = r.inbound, apisix.Inbound
@@ -123,18 +123,24 @@ func (r *streamRouter) match(in *Connection, why *reasons) *streamRoute {
 	if port == nil {
 		why.add("no %s route has the port %d", name, in.Destination.Port())
 		if port = direction[0]; port == nil {
-			return nil
+			return nil, false
 		}
 	}
 	g := port.group(in.Destination.Addr(), why)
-	if g == nil {
-		return nil
+	switch {
+	case g == nil:
+		return nil, false
+	case len(g.names) == 0:
+		return g.rest, false
+	case in.ServerFirst:
+		why.add("the routes go by the server name, and the client waits for the server")
+		return nil, true
 	}
-	if len(g.names) == 0 {
-		return g.rest
-	}
-	// A client that speaks no TLS has no name.
-	sni := asciiLower(in.SNI)
+	return g.route(asciiLower(in.SNI), why), false
+}
+
+// route is the one for a server name in lower case; a client that speaks no TLS has none.
+func (g *streamGroup) route(sni string, why *reasons) *streamRoute {
 	if route := g.names[sni]; route != nil && sni != "" {
 		why.add("the server name is %s", quote(sni))
 		return route

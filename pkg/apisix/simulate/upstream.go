@@ -31,7 +31,8 @@ import (
 type Upstream struct {
 	// Scheme is http, https, grpc or grpcs.
 	Scheme string
-	Nodes  []apisix.Node
+	// Nodes are those that may get a request. Where they have priorities, those of the smallest one do as long as they work.
+	Nodes []apisix.Node
 	// Retries is how often APISIX tries again at most.
 	Retries int
 	Timeout Timeout
@@ -82,6 +83,7 @@ type upstreamJSON struct {
 	Timeout       *timeoutJSON    `json:"timeout"`
 	PassHost      string          `json:"pass_host"`
 	UpstreamHost  string          `json:"upstream_host"`
+	DiscoveryArgs json.RawMessage `json:"discovery_args"`
 }
 
 func parseUpstream(res Resource) (*Upstream, error) {
@@ -112,6 +114,12 @@ func parseUpstreamJSON(b []byte) (*Upstream, error) {
 	if u.Nodes, err = parseNodes(in.Nodes); err != nil {
 		return nil, err
 	}
+	if in.Type == apisix.Mesh {
+		if err := checkMeshBalancer(in.DiscoveryArgs); err != nil {
+			return nil, err
+		}
+		u.Nodes = meshNodes(u.Nodes)
+	}
 	u.Retries = max(0, len(u.Nodes)-1)
 	if in.Retries != nil && *in.Retries >= 0 {
 		u.Retries = *in.Retries
@@ -141,7 +149,7 @@ func parseNodes(b json.RawMessage) ([]apisix.Node, error) {
 	var nodes []apisix.Node
 	if err := decode(b, &list); err == nil {
 		for _, n := range list {
-			nodes = append(nodes, apisix.Node{Host: n.Host, Port: n.Port, Weight: n.Weight})
+			nodes = append(nodes, apisix.Node{Host: n.Host, Port: n.Port, Weight: n.Weight, Metadata: nodeMetadata(n.Metadata)})
 		}
 		return nodes, nil
 	}

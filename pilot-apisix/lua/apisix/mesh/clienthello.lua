@@ -26,8 +26,8 @@ local CLIENT_HELLO = 1
 local SERVER_NAME = 0
 local HOST_NAME = 0
 
--- MOST is the number of bytes that are looked at; nginx's preread buffer has twice as many.
-_M.MOST = 8192
+-- MOST is the number of bytes that are looked at: nginx's preread_buffer_size. It ends connections that are asked for more.
+_M.MOST = 16384
 
 -- is_tls says whether what begins like this may be TLS.
 function _M.is_tls(first)

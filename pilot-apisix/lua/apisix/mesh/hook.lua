@@ -15,6 +15,7 @@
 -- config.yaml's apisix.lua_module_hook. APISIX's router for streams compares routes one by one, in the order in which they
 -- came, with the address that nginx itself listens on. Ours takes its place in the stream subsystem, and looks for what the
 -- client meant. APISIX has to set itself up before any of its modules is loaded, so the router is replaced when it is asked for.
+-- For HTTP it keeps connections apart that come from different addresses.
 
 local package = package
 local loadfile = loadfile
@@ -32,6 +33,8 @@ if ngx.config.subsystem == "stream" then
         require("apisix.mesh.stream_match").install(router)
         return router
     end
+else
+    require("apisix.mesh.pool").install()
 end
 
 return _M

@@ -27,6 +27,8 @@ _M.schema = {
         scheme = {type = "string", enum = {"http", "grpc"}, default = "http"},
         -- In seconds.
         connect_timeout = {type = "number", exclusiveMinimum = 0, default = 10},
+        -- Of streams, in seconds.
+        idle_timeout = {type = "number", exclusiveMinimum = 0, default = 3600},
     },
     additionalProperties = false,
 }

@@ -18,19 +18,12 @@ local core = require("apisix.core")
 local clienthello = require("apisix.mesh.clienthello")
 local stream_dst = require("apisix.mesh.stream_dst")
 local stream_router = require("apisix.mesh.stream_router")
-local create_ip_matcher = require("apisix.core.ip").create_ip_matcher
+local ip_matcher = require("resty.ipmatcher").new_with_value
 local req_socket = ngx.req.socket
 local tonumber = tonumber
 local ipairs = ipairs
 
 local _M = {}
-
--- Milliseconds for a ClientHello, where one is waited for at all.
-local HELLO_TIMEOUT = 5000
-
-local function matcher(range)
-    return create_ip_matcher({range})
-end
 
 -- inbound_ports are those of the listeners for what is sent to the workload, in config.yaml's plugin_attr.mesh.inbound_ports.
 local function inbound_ports()
@@ -42,14 +35,14 @@ local function inbound_ports()
     return ports
 end
 
--- server_name peeks until it has the ClientHello's name, or knows that there is none. Nothing is taken away.
+-- server_name peeks until it has the ClientHello's name, or knows that there is none. Nothing is taken away. How long a client
+-- may say nothing is nginx's preread_timeout; the connection ends with it.
 local function server_name()
     local sock, err = req_socket()
     if not sock then
         core.log.error("failed to look at the connection: ", err)
         return nil
     end
-    sock:settimeout(HELLO_TIMEOUT)
     local data
     data, err = sock:peek(1)
     if not data or not clienthello.is_tls(data) then
@@ -77,7 +70,7 @@ function _M.install(router)
             return true
         end
         if version ~= now then
-            index, version = stream_router.build(routes, matcher), now
+            index, version = stream_router.build(routes, ip_matcher), now
         end
         local var = ctx.var
         local own = tonumber(var.server_port)

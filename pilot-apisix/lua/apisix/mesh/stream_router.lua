@@ -16,6 +16,7 @@
 -- the address and the TLS server name, each time what is most specific, and never back from what was chosen.
 
 local ipairs = ipairs
+local pairs = pairs
 local sort = table.sort
 local find = string.find
 local sub = string.sub
@@ -45,62 +46,70 @@ local function add(g, item)
     end
 end
 
--- groups_of are those of a port: by address, by range, and one for the rest.
+-- groups_of are those of a port: by address, by range and its length, and one for the rest.
 local function groups_of(direction, port)
     local p = direction[port]
     if not p then
-        p = {addresses = {}, ranges = {}, any = nil}
+        p = {addresses = {}, lengths = {}, ranges = {}, any = nil}
         direction[port] = p
     end
     return p
 end
 
--- prefix_length is that of "10.0.0.0/8", and nil for an address.
+-- prefix_length is the address and the length of "10.0.0.0/8"; without a length it is one address.
 local function prefix_length(address)
     local slash = find(address, "/", 1, true)
-    return slash and tonumber(sub(address, slash + 1))
+    if not slash then
+        return address
+    end
+    local length = tonumber(sub(address, slash + 1))
+    if length == (find(address, ":", 1, true) and 128 or 32) then
+        return sub(address, 1, slash - 1)
+    end
+    return address, length
 end
 
--- build makes the index of routes. matcher(range) gives an object whose match(address) says whether it is in the range; nil
--- leaves the routes of the range out.
+-- group_of is the group of a port's routes for an address or a range, or for all.
+local function group_of(port, address)
+    if not address then
+        port.any = port.any or group()
+        return port.any
+    end
+    local length
+    address, length = prefix_length(address)
+    local groups = port.addresses
+    if length then
+        groups = port.lengths[length] or {}
+        port.lengths[length] = groups
+    end
+    groups[address] = groups[address] or group()
+    return groups[address]
+end
+
+local function longer(a, b)
+    return a.length > b.length
+end
+
+-- build makes the index of routes. matcher(groups), of groups by ranges of one length, gives an object whose match(address) is
+-- the group of the range that the address is in.
 function _M.build(items, matcher)
     local index = {inbound = {}, outbound = {}}
-    local by_range = {}
     for _, item in ipairs(items) do
         local route = item and item.value
         if route then
             local labels = route.labels
             local direction = labels and labels.direction == "inbound" and index.inbound or index.outbound
             local port = groups_of(direction, route.server_port or 0)
-            local address = route.server_addr
-            local length = address and prefix_length(address)
-            local g
-            if not address then
-                port.any = port.any or group()
-                g = port.any
-            elseif not length then
-                g = port.addresses[address] or group()
-                port.addresses[address] = g
-            else
-                local ranges = by_range[port] or {}
-                by_range[port] = ranges
-                g = ranges[address]
-                local m = not g and matcher(address)
-                if m then
-                    g = group()
-                    ranges[address] = g
-                    port.ranges[#port.ranges + 1] = {length = length, matcher = m, group = g}
-                end
-            end
-            if g then
-                add(g, item)
-            end
+            add(group_of(port, route.server_addr), item)
         end
     end
-    for port in pairs(by_range) do
-        sort(port.ranges, function(a, b)
-            return a.length > b.length
-        end)
+    for _, direction in pairs(index) do
+        for _, port in pairs(direction) do
+            for length, groups in pairs(port.lengths) do
+                port.ranges[#port.ranges + 1] = {length = length, matcher = matcher(groups)}
+            end
+            sort(port.ranges, longer)
+        end
     end
     return index
 end
@@ -118,9 +127,9 @@ function _M.group(index, inbound, address, port)
     end
     local ranges = p.ranges
     for i = 1, #ranges do
-        local r = ranges[i]
-        if r.matcher:match(address) then
-            return r.group
+        g = ranges[i].matcher:match(address)
+        if g then
+            return g
         end
     end
     return p.any

@@ -19,6 +19,7 @@
 
 local core = require("apisix.core")
 local apisix_ssl = require("apisix.ssl")
+local balancer = require("apisix.balancer.mesh")
 local chance = require("apisix.mesh.chance")
 local grpc = require("apisix.mesh.grpc")
 local memo = require("apisix.mesh.memo")
@@ -245,7 +246,12 @@ local function mirror(plan, ctx)
                 return
             end
             local up = upstream.get_by_id(m.id)
-            local node = up and up.nodes and shadow.pick(up.nodes, random)
+            local node
+            if up and up.type == "mesh" then
+                node = balancer.pick(up)
+            elseif up and up.nodes then
+                node = shadow.pick(up.nodes, random)
+            end
             if node then
                 template = template or template_of(var)
                 if not template then

@@ -76,7 +76,7 @@ function _M.access(conf, ctx)
     if not host or original_dst.is_own(host, port, var.server_addr, var.server_port) then
         return
     end
-    if var.inbound_port ~= "" then
+    if (var.inbound_port or "") ~= "" then
         -- Another source than the proxy's, so that the connection is not captured again.
         ngx.var.upstream_source = original_dst.inbound_source(host)
     end

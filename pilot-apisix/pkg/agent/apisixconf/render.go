@@ -66,12 +66,26 @@ const sourceSnippet = `map $server_port $upstream_source {
 proxy_bind $upstream_source;
 `
 
+// streamSnippet has what Envoy does with connections: it waits without end for the ClientHello of a client whose destination
+// goes by its server name, one side may say that it has said everything while the other one goes on, and an endpoint that does
+// not answer is not replaced by another one.
+const streamSnippet = `preread_timeout 1d;
+proxy_half_close on;
+proxy_next_upstream off;
+`
+
 // serverSnippet limits nginx's retries to connections that fail. The number of tries is the upstream's "retries".
 const serverSnippet = `proxy_next_upstream error;
 proxy_next_upstream_tries 0;
 grpc_next_upstream error;
 grpc_next_upstream_tries 0;
 `
+
+// balancerDict is what the balancer of our Lua pack keeps its state in. Of streams it has one of its own.
+const (
+	balancerDict     = "mesh-balancer"
+	balancerDictSize = "4m"
+)
 
 type object = map[string]any
 
@@ -187,6 +201,8 @@ func nginxConfig(o *Options) object {
 		"enable_access_log": o.AccessLog != "",
 		// Content types go through as they are. APISIX's default is to append charset=utf-8 to those of text without one.
 		"charset": "off",
+		// What the worker processes share of the endpoints of upstreams of the type "mesh".
+		"custom_lua_shared_dict": object{balancerDict: balancerDictSize},
 	}
 	if o.AccessLog != "" {
 		http["access_log"] = o.AccessLog
@@ -206,7 +222,7 @@ func nginxConfig(o *Options) object {
 		"worker_processes":                  workers,
 	}
 	if len(o.Stream) > 0 {
-		config["stream_configuration_snippet"] = sourceSnippet
+		config["stream_configuration_snippet"] = sourceSnippet + streamSnippet + "lua_shared_dict " + balancerDict + "-stream " + balancerDictSize + ";\n"
 	}
 	if o.User != "" {
 		config["user"] = o.User

@@ -30,9 +30,6 @@ local _M = {
     schema = schema,
 }
 
--- Seconds without end: how long a connection may be idle is for the upstream to say.
-local NO_TIMEOUT = 24 * 60 * 60
-
 function _M.check_schema(conf)
     return core.schema.check(schema, conf)
 end
@@ -49,12 +46,13 @@ function _M.preread(conf, ctx)
         -- Another source than the proxy's, so that the connection is not captured again.
         ngx_var.upstream_source = original_dst.inbound_source(host)
     end
+    local idle = conf.idle_timeout or 3600
     -- A connection lives longer than the table.
     upstream.set(ctx, "mesh_original_dst#" .. host .. ":" .. port, ctx.conf_version, {
         type = "roundrobin",
         scheme = "tcp",
         retries = 0,
-        timeout = {connect = conf.connect_timeout or 10, send = NO_TIMEOUT, read = NO_TIMEOUT},
+        timeout = {connect = conf.connect_timeout or 10, send = idle, read = idle},
         nodes = {{host = host, port = port, weight = 1}},
     })
 end

@@ -1,0 +1,50 @@
+-- Copyright The pilot-apisix Authors
+--
+-- Licensed under the Apache License, Version 2.0 (the "License");
+-- you may not use this file except in compliance with the License.
+-- You may obtain a copy of the License at
+--
+--     http://www.apache.org/licenses/LICENSE-2.0
+--
+-- Unless required by applicable law or agreed to in writing, software
+-- distributed under the License is distributed on an "AS IS" BASIS,
+-- WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+-- See the License for the specific language governing permissions and
+-- limitations under the License.
+
+
+describe("pool", function()
+    local balancer, chosen, before, ngx_before
+
+    setup(function()
+        before = {balancer = package.loaded["ngx.balancer"], pool = package.loaded["apisix.mesh.pool"]}
+        ngx_before = rawget(_G, "ngx")
+        balancer = {set_current_peer = function(host, port, opts)
+            chosen = {host, port, opts and opts.pool}
+            return true
+        end}
+        package.loaded["ngx.balancer"], package.loaded["apisix.mesh.pool"] = balancer, nil
+        rawset(_G, "ngx", {var = {}})
+        require("apisix.mesh.pool").install()
+    end)
+
+    teardown(function()
+        package.loaded["ngx.balancer"], package.loaded["apisix.mesh.pool"] = before.balancer, before.pool
+        rawset(_G, "ngx", ngx_before)
+    end)
+
+    local function choose(source, pool)
+        ngx.var.upstream_source = source
+        assert.is_true(balancer.set_current_peer("10.0.0.1", 80, pool and {pool = pool}))
+        assert.equal("10.0.0.1", chosen[1])
+        assert.equal(80, chosen[2])
+        return chosen[3]
+    end
+
+    it("keeps connections of another source apart", function()
+        assert.equal("http#10.0.0.1#80", choose("", "http#10.0.0.1#80"))
+        assert.equal("http#10.0.0.1#80", choose(nil, "http#10.0.0.1#80"))
+        assert.equal("http#10.0.0.1#80#127.0.0.6", choose("127.0.0.6", "http#10.0.0.1#80"))
+        assert.is_nil(choose("127.0.0.6", nil))
+    end)
+end)
