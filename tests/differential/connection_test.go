@@ -15,6 +15,7 @@
 package differential
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -75,6 +76,10 @@ func singleClusters(t test.Failer, listeners []*listenerv3.Listener) map[string]
 
 // envoyConnection is what Envoy does with a connection, or with HTTP that nothing looks into.
 func (x *sides) envoyConnection(res simulation.Result) *answer {
+	if errors.Is(res.Error, simulation.ErrMultipleFilterChain) {
+		// It does not take two filter chains with the same match.
+		return newAnswer(refused)
+	}
 	a := newAnswer(tcp)
 	add := func(cluster string, weight float64) {
 		to := share{cluster: cluster, weight: weight, endpoints: x.envoyEndpoints(cluster), played: true}

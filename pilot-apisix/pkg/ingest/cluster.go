@@ -58,6 +58,8 @@ func (k clusterKey) name() string {
 type clusterInputs struct {
 	key  clusterKey
 	name string
+	// stream says that no route for HTTP leads there.
+	stream bool
 	// service is nil for a destination that does not exist.
 	service *model.Service
 	rule    *model.ConsolidatedDestRule
@@ -70,7 +72,7 @@ type clusterInputs struct {
 }
 
 func (c *clusterInputs) equal(o *clusterInputs) bool {
-	return c.key == o.key && c.service == o.service && c.rule.GetRule() == o.rule.GetRule() && c.mesh == o.mesh && c.inbound == o.inbound &&
+	return c.key == o.key && c.stream == o.stream && c.service == o.service && c.rule.GetRule() == o.rule.GetRule() && c.mesh == o.mesh && c.inbound == o.inbound &&
 		c.clusterLocal == o.clusterLocal && c.multiNetwork == o.multiNetwork && c.shards.equal(o.shards)
 }
 
@@ -85,10 +87,22 @@ func (b *builder) want(key clusterKey) string {
 	return w.name
 }
 
+// wantStream does the same for a route of connections that are not HTTP. Those for HTTP come first.
+func (b *builder) wantStream(key clusterKey) string {
+	_, known := b.names[key]
+	name := b.want(key)
+	if !known {
+		b.wanted[len(b.wanted)-1].stream = true
+	}
+	return name
+}
+
 // wantedCluster is a cluster that a route leads to.
 type wantedCluster struct {
 	key  clusterKey
 	name string
+	// stream says that no route for HTTP leads there.
+	stream bool
 }
 
 // clusters makes the wanted clusters, sorted by name. Those of prev that are still true are taken over.
@@ -98,7 +112,7 @@ func (b *builder) clusters(prev *ir.Config, last *inputs) ([]*ir.Cluster, []clus
 	var reader shardsReader
 	multiNetwork := b.in.Push.NetworkManager().IsMultiNetworkEnabled()
 	for _, w := range b.wanted {
-		c := clusterInputs{key: w.key, name: w.name, mesh: b.in.Push.Mesh}
+		c := clusterInputs{key: w.key, name: w.name, stream: w.stream, mesh: b.in.Push.Mesh}
 		if w.key.inbound {
 			c.inbound = b.inboundByPort[w.key.port]
 		}
@@ -232,10 +246,11 @@ func (b *clusterBuilder) meshPolicy() {
 // defaultStreamIdleTimeout is Envoy's default for connections which are not HTTP.
 const defaultStreamIdleTimeout = time.Hour
 
-// streamIdleTimeout is that of connections which are not HTTP. Of a rule, Istio reads only the policy for all ports
+// streamIdleTimeout is that of connections which are not HTTP. APISIX has one limit for both: where HTTP is sent to the port too,
+// there is none. Of a rule, Istio reads only the policy for all ports
 // (buildOutboundNetworkFilters).
 func (b *clusterBuilder) streamIdleTimeout(port *model.Port) {
-	if port.Protocol.IsHTTP() || port.Protocol.IsUnsupported() {
+	if !b.inputs.stream || port.Protocol.IsHTTP() || port.Protocol.IsUnsupported() {
 		return
 	}
 	b.cluster.StreamIdleTimeout = defaultStreamIdleTimeout

@@ -138,7 +138,7 @@ func (t *tcpListenerBuilder) defaultChain(svc *model.Service, port *model.Port, 
 	}
 	c := tcpChain{ranges: prefixes(ranges), source: serviceSource(svc)}
 	if !t.tunnelled(svc, "") {
-		c.destinations = []ir.Destination{{Cluster: t.want(clusterKey{host: svc.Hostname, port: number})}}
+		c.destinations = []ir.Destination{{Cluster: t.wantStream(clusterKey{host: svc.Hostname, port: number})}}
 	}
 	return c
 }
@@ -194,7 +194,7 @@ func (t *tcpListenerBuilder) rawRoute(list []*networking.RouteDestination, port 
 			continue
 		}
 		next := ir.Destination{
-			Cluster: t.want(t.rawDestination(d.GetDestination(), port, src.At("route["+strconv.Itoa(i)+"].destination"))),
+			Cluster: t.wantStream(t.rawDestination(d.GetDestination(), port, src.At("route["+strconv.Itoa(i)+"].destination"))),
 			Weight:  uint32(max(d.Weight, 0)),
 		}
 		if j := slices.IndexFunc(out, func(o ir.Destination) bool { return o.Cluster == next.Cluster }); j >= 0 {
