@@ -36,21 +36,27 @@ import (
 
 type explainOptions struct {
 	meshOptions
-	request string
-	headers []string
-	output  string
+	request, connection string
+	headers             []string
+	sni                 string
+	inbound             bool
+	output              string
 }
 
 func newExplainCommand() *cobra.Command {
 	var o explainOptions
 	cmd := &cobra.Command{
-		Use:   "explain -f DIR|FILE… --proxy NAME.NAMESPACE --request 'METHOD URL' [-H 'NAME: VALUE'…]",
-		Short: "Tell where a request of a workload goes, and which rule sends it there",
+		Use:   "explain -f DIR|FILE… --proxy NAME.NAMESPACE {--request 'METHOD URL' [-H 'NAME: VALUE'…]|--connection ADDRESS:PORT [--sni NAME]}",
+		Short: "Tell where a request or a connection of a workload goes, and which rule sends it there",
 		Long: `Tell where a request of a workload goes, and which rule sends it there: the rule with its file and line, the destinations with
-their shares and endpoints, and all that is done to the request and its response on the way. Nothing is sent: the request is
-played against what the workload's APISIX gets.`,
+their shares and endpoints, and all that is done to the request and its response on the way. The same for a connection that is
+not HTTP, and for what is sent to the workload. Nothing is sent: it is played against what the workload's APISIX gets.`,
 		Example: `  apisixctl explain -f samples/bookinfo/platform -f samples/bookinfo/networking/virtual-service-reviews-test-v2.yaml \
-    --proxy productpage-v1.default --request 'GET http://reviews:9080/reviews/0' -H 'end-user: jason'`,
+    --proxy productpage-v1.default --request 'GET http://reviews:9080/reviews/0' -H 'end-user: jason'
+
+  # A connection to a database, and one over TLS
+  apisixctl explain -f mesh/ --proxy app.default --connection 10.0.0.1:3306
+  apisixctl explain -f mesh/ --proxy app.default --connection 192.0.2.1:443 --sni api.example.com`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return o.run(c.Context(), c.OutOrStdout())
@@ -60,10 +66,14 @@ played against what the workload's APISIX gets.`,
 	f := cmd.Flags()
 	f.StringVar(&o.request, "request", "", "method and URL of the request, such as 'GET http://reviews:9080/reviews/0?q=1'")
 	f.StringArrayVarP(&o.headers, "header", "H", nil, "a header of the request, as 'NAME: VALUE'")
+	f.StringVar(&o.connection, "connection", "", "address and port that a client connects to, without speaking HTTP, such as 10.0.0.1:3306")
+	f.StringVar(&o.sni, "sni", "", "the TLS server name of the connection; none when empty")
+	f.BoolVar(&o.inbound, "inbound", false, "the request or connection is one to the workload")
 	f.StringVarP(&o.output, "output", "o", "text", "format: text, json, yaml")
-	if err := cmd.MarkFlagRequired("request"); err != nil {
-		panic(err) // a flag that was not declared above
-	}
+	cmd.MarkFlagsOneRequired("request", "connection")
+	cmd.MarkFlagsMutuallyExclusive("request", "connection")
+	cmd.MarkFlagsMutuallyExclusive("request", "sni")
+	cmd.MarkFlagsMutuallyExclusive("connection", "header")
 	return cmd
 }
 
@@ -72,7 +82,7 @@ func (o *explainOptions) run(ctx context.Context, out io.Writer) error {
 	if !ok {
 		return fmt.Errorf("--output: there is no format %q, only json, text, yaml", o.output)
 	}
-	request, err := parseRequest(o.request, o.headers)
+	play, err := o.parse()
 	if err != nil {
 		return err
 	}
@@ -89,7 +99,22 @@ func (o *explainOptions) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return write(out, newExplanation(mesh, result, config, config.HTTP(request)))
+	return write(out, play(&explainer{mesh, result, config}))
+}
+
+// parse reads what is to be played.
+func (o *explainOptions) parse() (func(*explainer) *explanation, error) {
+	if o.connection != "" {
+		to, err := netip.ParseAddrPort(o.connection)
+		if err != nil || to.Port() == 0 {
+			return nil, fmt.Errorf("--connection %q: it must be an IP address and a port, such as 10.0.0.1:3306", o.connection)
+		}
+		in := simulate.Connection{Destination: to, SNI: o.sni, Inbound: o.inbound, Captured: true}
+		return func(x *explainer) *explanation { return x.connection(x.config.TCP(in)) }, nil
+	}
+	request, err := parseRequest(o.request, o.headers)
+	request.Inbound = o.inbound
+	return func(x *explainer) *explanation { return x.request(x.config.HTTP(request)) }, err
 }
 
 // parseRequest reads "[METHOD] URL". The request is one that was captured on its way to the port of the URL.
@@ -131,8 +156,12 @@ type explanation struct {
 	// Rule is the most specific object and field that the route was made from, At where it stands in the files.
 	Rule *ir.Source `json:"rule,omitempty"`
 	At   string     `json:"at,omitempty"`
-	// Route is the route of APISIX that takes the request.
-	Route        string                 `json:"route,omitempty"`
+	// Route is the route, or the stream route, of APISIX that takes it.
+	Route string `json:"route,omitempty"`
+	// HTTP is the label of a stream route that says what becomes of HTTP.
+	HTTP string `json:"http,omitempty"`
+	// Closed says that a connection is closed.
+	Closed       bool                   `json:"closed,omitempty"`
 	Response     *simulate.Response     `json:"response,omitempty"`
 	Faults       []simulate.Fault       `json:"faults,omitempty"`
 	Destinations []explainedDestination `json:"destinations,omitempty"`
@@ -147,6 +176,8 @@ type explanation struct {
 
 type explainedDestination struct {
 	simulate.Destination
+	// Closed says that there is nobody to connect to.
+	Closed bool `json:"closed,omitempty"`
 	// Share of the requests, in percent.
 	Share     float64  `json:"share"`
 	Endpoints []string `json:"endpoints"`
@@ -154,54 +185,94 @@ type explainedDestination struct {
 	Sources []string `json:"sources"`
 }
 
-func newExplanation(mesh *filemode.Offline, result *translate.Output, config *simulate.Config, r simulate.Result) *explanation {
+// explainer knows where everything comes from.
+type explainer struct {
+	mesh   *filemode.Offline
+	result *translate.Output
+	config *simulate.Config
+}
+
+func (x *explainer) request(r simulate.Result) *explanation {
 	e := &explanation{
 		Route: r.Route, Response: r.Response, Faults: r.Faults, Mirrors: r.Mirrors, Retry: r.Retry, Why: r.Why, NotSimulated: r.NotSimulated,
 	}
-	find := func(kind apisix.Kind, id string) *translate.Resource {
-		i := slices.IndexFunc(result.Resources, func(r *translate.Resource) bool { return r.Kind == kind && r.ID == id })
-		if i < 0 {
-			return nil
-		}
-		return result.Resources[i]
-	}
-	if route := find(apisix.Routes, r.Route); route != nil && len(route.Sources) > 0 {
-		src := route.Sources[0]
-		e.Rule, e.At = &src, mesh.Locate(src.Kind, src.Namespace, src.Name, src.Field)
-		for _, d := range result.Diagnostics {
-			if d.Source.Kind == src.Kind && d.Source.Namespace == src.Namespace && d.Source.Name == src.Name {
-				e.Diagnostics = append(e.Diagnostics, d)
-			}
-		}
-	}
-	total := 0
+	x.rule(e, apisix.Routes)
 	for _, d := range r.Destinations {
+		x.destination(e, explainedDestination{Destination: d})
+	}
+	e.share()
+	return e
+}
+
+func (x *explainer) connection(r simulate.ConnectionResult) *explanation {
+	e := &explanation{Route: r.Route, HTTP: r.HTTP, Closed: len(r.Destinations) == 0, Why: r.Why, NotSimulated: r.NotSimulated}
+	x.rule(e, apisix.StreamRoutes)
+	for _, d := range r.Destinations {
+		to := simulate.Destination{UpstreamID: d.UpstreamID, OriginalDst: d.OriginalDst, Weight: d.Weight}
+		x.destination(e, explainedDestination{Destination: to, Closed: d.Closed})
+	}
+	e.share()
+	return e
+}
+
+// rule says where the route comes from, and what of that is not as on Envoy.
+func (x *explainer) rule(e *explanation, kind apisix.Kind) {
+	route := x.find(kind, e.Route)
+	if route == nil || len(route.Sources) == 0 {
+		return
+	}
+	src := route.Sources[0]
+	e.Rule, e.At = &src, x.mesh.Locate(src.Kind, src.Namespace, src.Name, src.Field)
+	for _, d := range x.result.Diagnostics {
+		if d.Source.Kind == src.Kind && d.Source.Namespace == src.Namespace && d.Source.Name == src.Name {
+			e.Diagnostics = append(e.Diagnostics, d)
+		}
+	}
+}
+
+// destination adds one, with its endpoints and with what it was made from.
+func (x *explainer) destination(e *explanation, d explainedDestination) {
+	d.Endpoints, d.Sources = []string{}, []string{}
+	if u, ok := x.config.Upstream(d.UpstreamID); ok {
+		for _, n := range u.Nodes {
+			endpoint := fmt.Sprintf("%s:%d", n.Host, n.Port)
+			if p := n.Metadata.Priority; p > 0 {
+				endpoint += fmt.Sprintf(" (priority %d)", p)
+			}
+			d.Endpoints = append(d.Endpoints, endpoint)
+		}
+	}
+	if u := x.find(apisix.Upstreams, d.UpstreamID); u != nil {
+		for _, s := range u.Sources {
+			text := s.String()
+			if at := x.mesh.Locate(s.Kind, s.Namespace, s.Name, s.Field); at != "" {
+				text += " (" + at + ")"
+			}
+			d.Sources = append(d.Sources, text)
+		}
+	}
+	e.Destinations = append(e.Destinations, d)
+}
+
+func (x *explainer) find(kind apisix.Kind, id string) *translate.Resource {
+	i := slices.IndexFunc(x.result.Resources, func(r *translate.Resource) bool { return r.Kind == kind && r.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return x.result.Resources[i]
+}
+
+// share computes the shares from the weights.
+func (e *explanation) share() {
+	total := 0
+	for _, d := range e.Destinations {
 		total += d.Weight
 	}
-	for _, d := range r.Destinations {
-		out := explainedDestination{Destination: d, Share: 100, Endpoints: []string{}, Sources: []string{}}
-		if len(r.Destinations) > 1 && total > 0 {
-			out.Share = 100 * float64(d.Weight) / float64(total)
+	for i := range e.Destinations {
+		d := &e.Destinations[i]
+		d.Share = 100
+		if len(e.Destinations) > 1 && total > 0 {
+			d.Share = 100 * float64(d.Weight) / float64(total)
 		}
-		if u, ok := config.Upstream(d.UpstreamID); ok {
-			for _, n := range u.Nodes {
-				endpoint := fmt.Sprintf("%s:%d", n.Host, n.Port)
-				if p := n.Metadata.Priority; p > 0 {
-					endpoint += fmt.Sprintf(" (priority %d)", p)
-				}
-				out.Endpoints = append(out.Endpoints, endpoint)
-			}
-		}
-		if u := find(apisix.Upstreams, d.UpstreamID); u != nil {
-			for _, s := range u.Sources {
-				text := s.String()
-				if at := mesh.Locate(s.Kind, s.Namespace, s.Name, s.Field); at != "" {
-					text += " (" + at + ")"
-				}
-				out.Sources = append(out.Sources, text)
-			}
-		}
-		e.Destinations = append(e.Destinations, out)
 	}
-	return e
 }

@@ -56,7 +56,13 @@ func writeExplanation(w io.Writer, e *explanation) error {
 	case e.Rule != nil:
 		line("%s", e.Rule)
 	default:
-		line("no rule takes the request")
+		line("no rule takes it")
+	}
+	if e.Closed {
+		line("  closed")
+	}
+	if e.HTTP != "" {
+		line("  HTTP: %s, for which there is --request", e.HTTP)
 	}
 	for _, f := range e.Faults {
 		if f.Abort != nil {
@@ -106,7 +112,12 @@ func writeDestination(line func(string, ...any), d *explainedDestination) {
 	if d.Status != 0 {
 		line("    answered with %d: there is nobody to forward to", d.Status)
 	}
-	line("    as %s %s, host %s", d.Request.Method, d.Request.Path, d.Request.Host)
+	if d.Closed {
+		line("    closed: there is nobody to connect to")
+	}
+	if d.Request.Method != "" {
+		line("    as %s %s, host %s", d.Request.Method, d.Request.Path, d.Request.Host)
+	}
 	for _, c := range d.Request.Changes {
 		line("    request header: %s", c)
 	}

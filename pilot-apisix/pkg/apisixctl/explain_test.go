@@ -147,6 +147,33 @@ spec:
 	}
 }
 
+// TestExplainConnections explains what is no request of the workload.
+func TestExplainConnections(t *testing.T) {
+	args := []string{"explain", "-f", "testdata/tcproute.yaml", "--proxy", "app.default"}
+	for _, tt := range []struct {
+		name string
+		args []string
+		want []string
+	}{
+		{"weights", []string{"--connection", "10.0.0.1:5432"}, []string{"TCPRoute default/db", "75% to outbound_5432__db", "25% to outbound_5432__db-v2"}},
+		{"a server name", []string{"--connection", "10.0.0.3:443", "--sni", "secure.example.com"}, []string{"TLSRoute default/secure", "100% to outbound_5432__db-v2"}},
+		{"another name", []string{"--connection", "10.0.0.3:443", "--sni", "other.example.com"}, []string{"100% to the original destination", `no route is for the server name "other.example.com"`}},
+		{"nobody", []string{"--connection", "10.0.0.1:5433"}, []string{"TCPRoute default/closed", "closed: there is nobody to connect to"}},
+		{"to the workload", []string{"--connection", "10.9.9.9:80", "--inbound"}, []string{"MeshConfig istio inboundTrafficPolicy", "HTTP: detect", "100% to the original destination"}},
+		{"a request to the workload", []string{"--request", "http://app/", "--inbound"}, []string{"MeshConfig istio inboundTrafficPolicy", "as GET /, host app"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			out, _, err := run(t, append(args, tt.args...)...)
+			assert.NoError(t, err)
+			for _, want := range tt.want {
+				if !strings.Contains(out, want) {
+					t.Errorf("no %q in\n%s", want, out)
+				}
+			}
+		})
+	}
+}
+
 // TestPlugins writes the plugins that the translator's routes name.
 func TestPlugins(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "mesh")
@@ -189,6 +216,8 @@ func TestExplainErrors(t *testing.T) {
 		{[]string{"--request", "http://reviews/", "-H", "x"}, "NAME: VALUE"},
 		{[]string{"--request", "http://reviews/", "-o", "toml"}, "json, text, yaml"},
 		{[]string{}, "request"},
+		{[]string{"--connection", "db:3306"}, "IP address and a port"},
+		{[]string{"--connection", "10.0.0.1:1", "--request", "http://reviews/"}, "connection"},
 	} {
 		_, _, err := run(t, append([]string{"explain", "-f", samples + "platform", "--proxy", "productpage-v1.default"}, tt.args...)...)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -72,7 +72,8 @@ type clusterInputs struct {
 }
 
 func (c *clusterInputs) equal(o *clusterInputs) bool {
-	return c.key == o.key && c.stream == o.stream && c.service == o.service && c.rule.GetRule() == o.rule.GetRule() && c.mesh == o.mesh && c.inbound == o.inbound &&
+	return c.key == o.key && c.stream == o.stream && c.service == o.service && c.rule.GetRule() == o.rule.GetRule() && c.mesh == o.mesh &&
+		c.inbound == o.inbound &&
 		c.clusterLocal == o.clusterLocal && c.multiNetwork == o.multiNetwork && c.shards.equal(o.shards)
 }
 
