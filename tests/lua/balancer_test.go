@@ -164,8 +164,9 @@ func testOutlierDetection(p *proxy) {
 	status.Store(500)
 	p.balanced("panic", object{"policy": "round_robin", "outlier_detection": ejects(nil), "min_health_percent": 60},
 		members(echo(p.t, "well"), ill)...)
-	if got := p.shares(20, "panic.test"); got["ill"] != 10 {
-		p.t.Errorf("in a panic: %v", got)
+	// The ejection on the way may begin the rotation anew.
+	if n := p.shares(20, "panic.test")["ill"]; n < 8 || n > 12 {
+		p.t.Errorf("in a panic: %d of 20 to the one that is ill", n)
 	}
 
 	// Retries go elsewhere, and what they retried is counted.
