@@ -34,8 +34,8 @@ func NewSource(index *model.EndpointIndex) *Source {
 }
 
 // Key tells which proxies get the same output.
-func (s *Source) Key(proxy *model.Proxy, push *model.PushContext) any {
-	return ingest.KeyOf(proxy, push.Mesh)
+func (s *Source) Key(proxy *model.Proxy, _ *model.PushContext) any {
+	return ingest.KeyOf(proxy)
 }
 
 // Generate computes the output for a proxy. Prev is an earlier output for the same key, or nil; it is returned as it is when

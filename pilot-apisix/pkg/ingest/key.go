@@ -19,7 +19,6 @@ import (
 	"slices"
 	"strings"
 
-	meshconfig "istio.io/api/mesh/v1alpha1"
 	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pilot/pkg/networking/util"
 	"istio.io/istio/pkg/cluster"
@@ -44,14 +43,14 @@ type Key struct {
 	AutoIP bool
 	// Inbound are the ports of the workload, with all that its routes read of them.
 	Inbound string
-	// Locality is set only when some service ranks its endpoints by it.
+	// Locality is what endpoints are ranked by.
 	Locality string
 	// Node is set only when a service of the scope is limited to the proxy's node.
 	Node string
 }
 
 // KeyOf makes the key of a proxy whose SidecarScope is set.
-func KeyOf(proxy *model.Proxy, mesh *meshconfig.MeshConfig) Key {
+func KeyOf(proxy *model.Proxy) Key {
 	k := Key{
 		NodeType:    proxy.Type,
 		Scope:       proxy.SidecarScope.Name,
@@ -63,17 +62,15 @@ func KeyOf(proxy *model.Proxy, mesh *meshconfig.MeshConfig) Key {
 		Network:     proxy.Metadata.Network,
 		NetworkView: proxy.GetView().String(),
 		IPMode:      proxy.GetIPMode(),
+		Inbound:     inboundKey(proxy),
+		Locality:    util.LocalityToString(proxy.Locality),
 		AutoIP:      bool(proxy.Metadata.DNSCapture) || bool(proxy.Metadata.DNSAutoAllocate),
 	}
-	k.Inbound = inboundKey(proxy)
 	for _, svc := range proxy.SidecarScope.Services() {
 		if svc.Attributes.NodeLocal {
 			k.Node = proxy.GetNodeName()
 			break
 		}
-	}
-	if localityMatters(proxy, mesh) {
-		k.Locality = util.LocalityToString(proxy.Locality)
 	}
 	return k
 }

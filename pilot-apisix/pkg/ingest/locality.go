@@ -22,7 +22,6 @@ import (
 	endpoint "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	meshconfig "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
 	"istio.io/istio/pilot/pkg/features"
 	"istio.io/istio/pilot/pkg/model"
@@ -140,37 +139,8 @@ func severalLocalities(a *endpoint.ClusterLoadAssignment) bool {
 	return false
 }
 
-// localityMatters says that what a proxy must have depends on where it is: some service that it sees ranks its endpoints.
-func localityMatters(proxy *model.Proxy, mesh *meshconfig.MeshConfig) bool {
-	if mesh.GetZoneAwareLbSetting() != nil || mesh.GetLocalityLbSetting().GetDistribute() != nil ||
-		mesh.GetDefaultTrafficPolicy().GetOutlierDetection() != nil {
-		return true
-	}
-	for _, svc := range proxy.SidecarScope.Services() {
-		if svc.Attributes.TrafficDistribution != model.TrafficDistributionAny {
-			return true
-		}
-		rule := proxy.SidecarScope.DestinationRule(model.TrafficDirectionOutbound, proxy, svc.Hostname)
-		if rule != nil && ruleMindsLocality(ruleSpec(rule)) {
-			return true
-		}
-	}
-	return false
-}
-
-func ruleMindsLocality(rule *networking.DestinationRule) bool {
-	if policyMindsLocality(rule.GetTrafficPolicy()) {
-		return true
-	}
-	return slices.ContainsFunc(rule.GetSubsets(), func(s *networking.Subset) bool { return policyMindsLocality(s.GetTrafficPolicy()) })
-}
-
+// policyMindsLocality says that the policy of a port asks for something by which endpoints may differ.
 func policyMindsLocality(p *networking.TrafficPolicy) bool {
-	minds := func(d *networking.OutlierDetection, lb *networking.LoadBalancerSettings) bool {
-		return d != nil || lb.GetLocalityLbSetting() != nil || lb.GetZoneAwareLbSetting() != nil
-	}
-	return minds(p.GetOutlierDetection(), p.GetLoadBalancer()) ||
-		slices.ContainsFunc(p.GetPortLevelSettings(), func(s *networking.TrafficPolicy_PortTrafficPolicy) bool {
-			return minds(s.GetOutlierDetection(), s.GetLoadBalancer())
-		})
+	lb := p.GetLoadBalancer()
+	return p.GetOutlierDetection() != nil || lb.GetLocalityLbSetting() != nil || lb.GetZoneAwareLbSetting() != nil
 }
