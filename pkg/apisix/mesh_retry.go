@@ -35,6 +35,8 @@ type MeshRetry struct {
 	Class string
 	// PerTryTimeout and Timeout, which is that of all tries and the response, are in seconds; zero for none.
 	PerTryTimeout, Timeout float64
+	// RemoteLocalities lets further tries rather go to other priorities, where the upstream has a MeshBalancer.
+	RemoteLocalities bool
 }
 
 // PluginName implements Plugin.
@@ -50,6 +52,7 @@ func (r *MeshRetry) AppendJSON(b []byte) []byte {
 	if r.PerTryTimeout > 0 {
 		o.number("per_try_timeout", r.PerTryTimeout)
 	}
+	o.bool("remote_localities", r.RemoteLocalities)
 	if r.Timeout > 0 {
 		o.number("timeout", r.Timeout)
 	}

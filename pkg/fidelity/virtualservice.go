@@ -28,8 +28,6 @@ var (
 		"nginx knows four classes of failures, of which the smallest that has all of the policy's is used; what is in none is not tried again")
 	RetryBackoff = entry(ir.NotCarried, "RetryBackoff", "VirtualService", "spec.http[].retries.backoff",
 		"the next try follows at once")
-	RetryRemoteLocalities = entry(ir.NotCarried, "RetryRemoteLocalities", "VirtualService", "spec.http[].retries.retryRemoteLocalities",
-		"endpoints of all localities are alike")
 	RetryPreviousHosts = entry(ir.NotCarried, "RetryPreviousHosts", "VirtualService", "spec.http[].retries.retryIgnorePreviousHosts=false",
 		"a further try goes to another endpoint as long as there is one")
 	RewriteRegexRefused = entry(ir.Refused, "RewriteRegexRefused", "VirtualService", "spec.http[].rewrite.uriRegexRewrite.match",
@@ -124,9 +122,8 @@ var virtualService = Object{
 		told(RewriteRegexRefused),
 
 		told(TimeoutStalledBody),
-		exact("spec.http[].retries.{attempts,perTryTimeout,retryOn}", ""),
+		exact("spec.http[].retries.{attempts,perTryTimeout,retryOn,retryRemoteLocalities}", ""),
 		told(RetryConditions),
-		told(RetryRemoteLocalities),
 		exact("spec.http[].retries.retryIgnorePreviousHosts", ""),
 		told(RetryPreviousHosts),
 		told(RetryBackoff),

@@ -149,4 +149,6 @@ type Retries struct {
 	Statuses []int
 	// PerTryTimeout is that of each try; zero for none but the route's.
 	PerTryTimeout time.Duration
+	// RemoteLocalities prefers other priorities than those that were tried.
+	RemoteLocalities bool
 }

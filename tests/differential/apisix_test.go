@@ -135,7 +135,7 @@ func (p *player) forward(res *simulate.Result) *answer {
 		if len(res.Destinations) == 1 {
 			to.weight = 1
 		}
-		limit, retry := d.Timeout.Read, retryText(d.Retries, retryClasses[0], 0)
+		limit, retry := d.Timeout.Read, retryText(d.Retries, retryClasses[0], 0, false)
 		if limit >= 24*time.Hour {
 			limit = 0
 		}
@@ -147,7 +147,7 @@ func (p *player) forward(res *simulate.Result) *answer {
 			if n < 0 {
 				n = d.Retries
 			}
-			retry = retryText(n, r.Class, r.PerTryTimeout)
+			retry = retryText(n, r.Class, r.PerTryTimeout, r.RemoteLocalities)
 		}
 		to.values = map[aspect]string{
 			path: d.Request.Path, authority: d.Request.Host, requestHeaders: lowered(d.Request.Header).String(),

@@ -105,14 +105,18 @@ func retriesOf(p *route.RetryPolicy) string {
 			class = max(class, slices.Index(retryClasses, "5xx"))
 		}
 	}
-	return retryText(int(p.GetNumRetries().GetValue()), retryClasses[class], p.GetPerTryTimeout().AsDuration())
+	return retryText(int(p.GetNumRetries().GetValue()), retryClasses[class], p.GetPerTryTimeout().AsDuration(), p.GetRetryPriority() != nil)
 }
 
 var retryClasses = []string{"connect-failure", "reset", "gateway-error", "5xx"}
 
-func retryText(n int, class string, perTry time.Duration) string {
+func retryText(n int, class string, perTry time.Duration, remote bool) string {
 	if n == 0 {
 		return "0"
 	}
-	return itoa(n) + " on " + class + " within " + perTry.String()
+	text := itoa(n) + " on " + class + " within " + perTry.String()
+	if remote {
+		text += " in other localities"
+	}
+	return text
 }

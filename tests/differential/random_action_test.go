@@ -126,6 +126,9 @@ func (r *random) retries() *networking.HTTPRetry {
 	if r.maybe(2) {
 		out.PerTryTimeout = pick(r, durations[1:])
 	}
+	if r.maybe(4) {
+		out.RetryRemoteLocalities = wrapperspb.Bool(r.maybe(2))
+	}
 	return out
 }
 

@@ -210,6 +210,22 @@ func testLocality(p *proxy) {
 	status.Store(200)
 	p.Eventually(p.t, "the first level is back", func() bool { return p.shares(4, "failover.test")["near"] == 4 })
 
+	// Retries stay where they are, or leave after every second try.
+	status.Store(503)
+	levels := []member{{near, nil}, {next, object{"priority": 1}}}
+	p.balanced("stay", object{"policy": "random"}, levels...)
+	p.balanced("leave", object{"policy": "random"}, levels...)
+	p.route("stay", "stay", object{"mesh-retry": object{"attempts": 3, "class": "5xx"}})
+	p.route("leave", "leave", object{"mesh-retry": object{"attempts": 3, "class": "5xx", "remote_localities": true}})
+	p.sync()
+	if r := p.do(request{host: "stay.test"}); r.status != http.StatusServiceUnavailable {
+		p.t.Errorf("with nothing but the first level: %+v", r)
+	}
+	if r := p.do(request{host: "leave.test"}); r.status != http.StatusOK {
+		p.t.Errorf("the third try is not at the second level: %+v", r)
+	}
+	status.Store(200)
+
 	// Copies of requests go the same way.
 	one, gotOne := shadows(p, "one")
 	two, gotTwo := shadows(p, "two")

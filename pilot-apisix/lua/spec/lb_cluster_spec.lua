@@ -76,6 +76,20 @@ describe("cluster", function()
         assert.equal(5, hosts[1].weight)
     end)
 
+    it("prefers other priorities, where it is asked to", function()
+        local c = new({node(1), node(2, 1, {priority = 1}), node(3, 1, {priority = 2})}, {policy = "random"})
+        local function to(tried)
+            return c:choose(100, nil, nil, tried).priority
+        end
+        assert.equal(0, to(nil))
+        assert.equal(1, to({[0] = true}))
+        assert.equal(2, to({[1] = true, [0] = true}))
+        assert.equal(0, to({[1] = true}))
+        assert.equal(2, to({[0] = true, [1] = true}))
+        -- Where all were tried it begins anew.
+        assert.equal(0, to({[0] = true, [1] = true, [2] = true}))
+    end)
+
     it("picks at random, whatever the weights", function()
         local count = shares(new({node(1, 9), node(2, 1)}, {policy = "random"}), 4000)
         about(2000, count[1], 200)

@@ -40,7 +40,7 @@ func (b *builder) retries(in *networking.HTTPRetry, src ir.Source) *ir.Retries {
 	if in.Attempts <= 0 {
 		return &ir.Retries{}
 	}
-	out := &ir.Retries{Attempts: int(in.Attempts), PerTryTimeout: in.PerTryTimeout.AsDuration()}
+	out := &ir.Retries{Attempts: int(in.Attempts), PerTryTimeout: in.PerTryTimeout.AsDuration(), RemoteLocalities: in.RetryRemoteLocalities.GetValue()}
 	on := in.RetryOn
 	if on == "" {
 		on = defaultRetryOn
@@ -60,9 +60,6 @@ func (b *builder) retries(in *networking.HTTPRetry, src ir.Source) *ir.Retries {
 	slices.Sort(out.Statuses)
 	if in.Backoff != nil {
 		b.diagnose(fidelity.RetryBackoff.At(src.At("backoff"), ""))
-	}
-	if in.RetryRemoteLocalities.GetValue() {
-		b.diagnose(fidelity.RetryRemoteLocalities.At(src.At("retryRemoteLocalities"), ""))
 	}
 	if in.RetryIgnorePreviousHosts != nil && !in.RetryIgnorePreviousHosts.GetValue() {
 		b.diagnose(fidelity.RetryPreviousHosts.At(src.At("retryIgnorePreviousHosts"), ""))

@@ -40,6 +40,7 @@ func (t *translator) retry(r *ir.Route) apisix.Plugin {
 		if p.PerTryTimeout > 0 {
 			out.PerTryTimeout = seconds(p.PerTryTimeout)
 		}
+		out.RemoteLocalities = p.RemoteLocalities
 		if p.Attempts > 0 {
 			class, differ := retryClass(p)
 			if class != apisix.RetryConnectFailure {

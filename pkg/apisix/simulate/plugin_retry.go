@@ -21,6 +21,7 @@ type retry struct {
 	nothing
 	Attempts *int    `json:"attempts"`
 	PerTry   float64 `json:"per_try_timeout"`
+	Remote   bool    `json:"remote_localities"`
 	Timeout  float64 `json:"timeout"`
 	Class    string  `json:"class"`
 }
@@ -34,7 +35,7 @@ func parseRetry(raw json.RawMessage) (plugin, error) {
 }
 
 func (r *retry) beforeProxy(e *exchange) {
-	out := &Retry{Attempts: -1, PerTryTimeout: seconds(r.PerTry), Timeout: seconds(r.Timeout), Class: r.Class}
+	out := &Retry{Attempts: -1, PerTryTimeout: seconds(r.PerTry), Timeout: seconds(r.Timeout), Class: r.Class, RemoteLocalities: r.Remote}
 	if r.Attempts != nil {
 		out.Attempts = *r.Attempts
 	}

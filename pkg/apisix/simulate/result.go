@@ -144,6 +144,8 @@ type Retry struct {
 	PerTryTimeout, Timeout time.Duration
 	// Class says which failures are tried again: connect-failure, reset, gateway-error or 5xx.
 	Class string
+	// RemoteLocalities lets further tries rather go to other priorities.
+	RemoteLocalities bool
 }
 
 // reasons collects Result.Why.

@@ -114,6 +114,23 @@ local function refuse(ctx, body, overloaded)
     return nil, body
 end
 
+-- remote are the priorities that a further try goes to only where there are no others, or nil. As on Envoy with Istio's settings
+-- (previous_priorities) they are looked at anew after every second try.
+local function remote(ctx)
+    local tried = ctx.mesh_retry_remote
+    if not tried or not ctx.mesh_priority then
+        return nil
+    end
+    tried.attempted[ctx.mesh_priority] = true
+    if ctx.mesh_tries % 2 == 0 then
+        tried.excluded = tried.excluded or {}
+        for priority in pairs(tried.attempted) do
+            tried.excluded[priority] = true
+        end
+    end
+    return tried.excluded
+end
+
 -- report tells the detector how a try has ended.
 local function report(detector, host, n)
     local var, now = ngx.var, ngx.now()
@@ -204,13 +221,14 @@ function _M.new(_, upstream)
         if pool and not admit(ctx) then
             return refuse(ctx, OVERFLOW, true)
         end
-        local host = members:choose(ngx.now(), hashed and place(ctx, upstream.key), ctx.balancer_tried_servers)
+        local host = members:choose(ngx.now(), hashed and place(ctx, upstream.key), ctx.balancer_tried_servers,
+            remote(ctx))
         if not host then
             picker.release(ctx)
             return refuse(ctx, NO_HOST)
         end
         host.load.active = host.load.active + 1
-        ctx.mesh_host, ctx.mesh_tries = host, (ctx.mesh_tries or 0) + 1
+        ctx.mesh_host, ctx.mesh_tries, ctx.mesh_priority = host, (ctx.mesh_tries or 0) + 1, host.priority
         return host.addr
     end
 

@@ -54,6 +54,8 @@ local schema = {
         -- How many further tries there may be; those of the upstream where it is absent.
         attempts = {type = "integer", minimum = 0},
         per_try_timeout = seconds,
+        -- Further tries rather go to other priorities of an upstream of the type "mesh".
+        remote_localities = {type = "boolean", default = false},
         -- From when the request is complete to when the response is.
         timeout = seconds,
         class = {
@@ -158,6 +160,9 @@ function _M.before_proxy(conf, ctx)
         return
     end
     ctx.upstream_conf = wrap(plan, up)
+    if conf.remote_localities then
+        ctx.mesh_retry_remote = {attempted = {}}
+    end
     -- Where there is one node only, there is no picker, and all tries go to it.
     local picker = ctx.server_picker
     if picker then

@@ -153,15 +153,16 @@ local function from(level)
 end
 
 -- choose is a host, or nil where none is healthy. place is that of the key on a ring, for consistent_hash only. tried are addresses
--- that another one is preferred to, or nil.
-function _M.choose(self, now, place, tried)
+-- that another one is preferred to, and other_than priorities; both may be nil.
+function _M.choose(self, now, place, tried, other_than)
     if self.detector and self.detector:changed(now) then
         self:rebuild(now)
     end
     local list = self.levels
     local level = list[1]
     if #list > 1 then
-        level = levels.choose(list, place and place % 100 + 1 or self.env.random(100))
+        local point = place and place % 100 + 1 or self.env.random(100)
+        level = other_than and levels.choose_other(list, point, other_than) or levels.choose(list, point)
     end
     if not level then
         return nil

@@ -87,6 +87,33 @@ function _M.choose(levels, point)
     return levels[1]
 end
 
+-- choose_other does the same as if there were none of the levels that were tried; tried are priorities. Where all were, it begins
+-- anew.
+function _M.choose_other(levels, point, tried)
+    local sum = 0
+    for i = 1, #levels do
+        if not tried[levels[i].priority] then
+            sum = sum + levels[i].availability
+        end
+    end
+    if sum == 0 then
+        return _M.choose(levels, point)
+    end
+    sum = min(sum, 100)
+    local last
+    for i = 1, #levels do
+        local level = levels[i]
+        if not tried[level.priority] and level.availability > 0 then
+            last = level
+            point = point - level.availability * 100 / sum
+            if point <= 0 then
+                break
+            end
+        end
+    end
+    return last
+end
+
 local function healthy_of(hosts)
     local list = {}
     for i = 1, #hosts do
