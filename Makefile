@@ -78,6 +78,10 @@ differential: ## Compare with Envoy: DIFF_CONFIGS (2000) random configurations, 
 bench: ## Run the benchmarks: Envoy generation and ours, side by side (BENCH=regexp)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m $(BENCH_PACKAGES)
 
+.PHONY: bench-lua
+bench-lua: ## Measure the Lua of the hot path on LuaJIT (needs luajit)
+	cd pilot-apisix/lua && LUA_PATH='./?.lua;;' luajit bench/hotpath.lua
+
 .PHONY: lint
 lint: ## Run the linters, go vet among them, at the versions of tools/go.mod
 	$(TOOL) golangci-lint run $(PACKAGES)

@@ -60,7 +60,7 @@ func printTable() {
 		return
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Printf("\nThe whole configuration of one proxy, Envoy (CDS+EDS+LDS+RDS) | APISIX (outbound HTTP) = ratio; * misses the target of %v\n\n", target)
+	fmt.Printf("\nThe whole configuration of one proxy, Envoy (CDS+EDS+LDS+RDS) | APISIX = ratio; * misses the target of %v\n\n", target)
 	fmt.Fprintln(w, "case\tcache\tms\t\tallocations\t\tallocated kB\t\tconfig kB\t\t")
 	for _, r := range rows {
 		e, a := r.sides["envoy"], r.sides["apisix"]

@@ -59,7 +59,9 @@ type tcpListenerKey struct {
 type tcpListenerBuilder struct {
 	*builder
 	listeners map[tcpListenerKey]*tcpListener
-	wildcard  string
+	// wildcard is every address of the proxy's family, and everywhere a listener there.
+	wildcard   string
+	everywhere []string
 	// raw are the VirtualServices of the egress listener at hand that have rules for TCP or TLS.
 	raw []*config.Config
 }
@@ -70,6 +72,7 @@ func (b *builder) tcpListeners() []*tcpListener {
 	if b.in.Proxy.IsIPv6() {
 		t.wildcard = constants.UnspecifiedIPv6
 	}
+	t.everywhere = []string{t.wildcard}
 	for _, e := range b.scope.EgressListeners {
 		t.addEgress(e)
 	}
@@ -154,7 +157,7 @@ func (t *tcpListenerBuilder) addService(svc *model.Service, port *model.Port, bi
 		return
 	case len(binds) > 0:
 	case kind == istionetworking.ListenerProtocolHTTP:
-		binds = []string{t.wildcard}
+		binds = t.everywhere
 	default:
 		binds, ranges = t.addresses(svc)
 	}
@@ -219,9 +222,9 @@ func (t *tcpListenerBuilder) addresses(svc *model.Service) (binds, ranges []stri
 		return nil, nil
 	case address == constants.UnspecifiedIP:
 		// Whichever family the proxy has.
-		return []string{t.wildcard}, nil
+		return t.everywhere, nil
 	case strings.Contains(address, "/"):
-		return []string{t.wildcard}, append([]string{address}, more...)
+		return t.everywhere, append([]string{address}, more...)
 	}
 	return append([]string{address}, more...), nil
 }
