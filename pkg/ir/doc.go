@@ -13,7 +13,7 @@
 // limitations under the License.
 
 // Package ir is the intermediate representation between Istio's model and APISIX's resources: what one proxy must do
-// with outbound requests, in plain structs with every reference resolved and every part's source recorded.
+// with requests and connections, in plain structs with every reference resolved and every part's source recorded.
 //
 // pilot-apisix/pkg/ingest fills it from a push context, pilot-apisix/pkg/translate turns it into APISIX resources. It
 // depends on neither Istio nor APISIX. Values are immutable once they have been handed on.

@@ -13,9 +13,9 @@
 // limitations under the License.
 
 // Package ingest reads Istio's model: from a push context and a proxy it makes the intermediate representation of what
-// that proxy must do with outbound requests.
+// that proxy must do with the requests and connections from and to its workload.
 //
 // What comes in is an Input, what goes out is an ir.Config. pilot-apisix/pkg/generate calls it. It is the only package
-// that reads Istio's configuration: it follows pilot/pkg/networking/core (virtual hosts, routes, clusters) and
+// that reads Istio's configuration: it follows pilot/pkg/networking/core (listeners, virtual hosts, routes, clusters) and
 // pilot/pkg/xds/endpoints, whose decisions it takes over where they are exported and repeats where they are not.
 package ingest
