@@ -33,21 +33,26 @@ var denied = &ir.DirectResponse{Status: http.StatusForbidden, Body: []byte("RBAC
 
 // inboundPolicies are the rules of who may reach the workload. What the proxy cannot enforce yet lets nobody in.
 type inboundPolicies struct {
-	// all refuses every port, strict those where mutual TLS is asked for.
-	all    bool
-	strict func(port int) bool
-	// levels are the ports that a PeerAuthentication names.
-	levels []int
+	// all refuses every port.
+	all bool
+	// peers says where mutual TLS is asked for.
+	peers authn.MergedPeerAuthentication
 }
 
-func (p *inboundPolicies) refuses(port int) bool { return p.all || p.strict(port) }
+func (p *inboundPolicies) refuses(port int) bool {
+	mode, own := p.peers.PerPort[uint32(port)]
+	if !own {
+		mode = p.peers.Mode
+	}
+	return p.all || mode == model.MTLSStrict
+}
 
-// undeclared are the ports with a level of their own that no service or listener declares.
+// undeclared are the ports that a PeerAuthentication names, and no service or listener declares.
 func (p *inboundPolicies) undeclared(ports []*inboundPort) []int {
 	var out []int
-	for _, port := range p.levels {
-		if validPort(port) && !slices.ContainsFunc(ports, func(o *inboundPort) bool { return o.port == port }) {
-			out = append(out, port)
+	for port := range p.peers.PerPort {
+		if n := int(port); validPort(n) && !slices.ContainsFunc(ports, func(o *inboundPort) bool { return o.port == n }) {
+			out = append(out, n)
 		}
 	}
 	return out
@@ -74,24 +79,8 @@ func (b *builder) inboundPolicies() *inboundPolicies {
 			refuse(fidelity.RequestAuthenticationRefused, "RequestAuthentication", c.Namespace, c.Name)
 		}
 		peers := policies.GetPeerAuthenticationsForWorkload(matcher)
-		merged := authn.ComposePeerAuthentication(policies.GetRootNamespace(), peers)
-		out.levels = slices.Sorted(func(yield func(int) bool) {
-			for port := range maps.Keys(merged.PerPort) {
-				if !yield(int(port)) {
-					return
-				}
-			}
-		})
-		out.strict = func(port int) bool {
-			mode, own := merged.PerPort[uint32(port)]
-			if !own {
-				mode = merged.Mode
-			}
-			return mode == model.MTLSStrict
-		}
-		b.mutualTLS(merged, peers)
-	} else {
-		out.strict = func(int) bool { return false }
+		out.peers = authn.ComposePeerAuthentication(policies.GetRootNamespace(), peers)
+		b.mutualTLS(out.peers, peers)
 	}
 	return out
 }
