@@ -60,6 +60,14 @@ func Path(dir string) string {
 	return filepath.Join(dir, "?.lua")
 }
 
+// SharedDict is the lua_shared_dict in which the balancer's worker processes share what they count, StreamSharedDict the one for
+// TCP. Without them each counts for itself.
+const (
+	SharedDict       = "mesh-balancer"
+	StreamSharedDict = "mesh-balancer-stream"
+	SharedDictSize   = "4m"
+)
+
 // Plugins are the names of the plugins for HTTP, sorted.
 func Plugins() []string { return modules(plugins) }
 

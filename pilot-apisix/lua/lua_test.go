@@ -83,3 +83,14 @@ func TestWrite(t *testing.T) {
 		t.Error("a file is taken for a directory")
 	}
 }
+
+// TestSharedDicts compares the names with those that the balancer looks for.
+func TestSharedDicts(t *testing.T) {
+	content, err := files.ReadFile("apisix/balancer/mesh.lua")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `"` + SharedDict + `" or "` + StreamSharedDict + `"`; !strings.Contains(string(content), want) {
+		t.Errorf("the balancer has not %s", want)
+	}
+}

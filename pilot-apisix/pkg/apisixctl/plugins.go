@@ -37,7 +37,11 @@ them. Routes name these plugins where APISIX has none that means what Istio mean
 				return err
 			}
 			b, err := yaml.Marshal(map[string]any{
-				"apisix":         map[string]string{"extra_lua_path": lua.Path(args[0]), "lua_module_hook": lua.Hook},
+				"apisix": map[string]string{"extra_lua_path": lua.Path(args[0]), "lua_module_hook": lua.Hook},
+				"nginx_config": map[string]any{
+					"http":                         map[string]any{"custom_lua_shared_dict": map[string]string{lua.SharedDict: lua.SharedDictSize}},
+					"stream_configuration_snippet": "lua_shared_dict " + lua.StreamSharedDict + " " + lua.SharedDictSize + ";",
+				},
 				"plugins":        translate.Plugins(),
 				"stream_plugins": translate.StreamPlugins(),
 			})

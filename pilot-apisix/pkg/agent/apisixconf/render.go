@@ -21,6 +21,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/lua"
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
 )
 
@@ -80,12 +81,6 @@ proxy_next_upstream_tries 0;
 grpc_next_upstream error;
 grpc_next_upstream_tries 0;
 `
-
-// balancerDict is what the balancer of our Lua pack keeps its state in. Of streams it has one of its own.
-const (
-	balancerDict     = "mesh-balancer"
-	balancerDictSize = "4m"
-)
 
 type object = map[string]any
 
@@ -202,7 +197,7 @@ func nginxConfig(o *Options) object {
 		// Content types go through as they are. APISIX's default is to append charset=utf-8 to those of text without one.
 		"charset": "off",
 		// What the worker processes share of the endpoints of upstreams of the type "mesh".
-		"custom_lua_shared_dict": object{balancerDict: balancerDictSize},
+		"custom_lua_shared_dict": object{lua.SharedDict: lua.SharedDictSize},
 	}
 	if o.AccessLog != "" {
 		http["access_log"] = o.AccessLog
@@ -222,7 +217,7 @@ func nginxConfig(o *Options) object {
 		"worker_processes":                  workers,
 	}
 	if len(o.Stream) > 0 {
-		config["stream_configuration_snippet"] = sourceSnippet + streamSnippet + "lua_shared_dict " + balancerDict + "-stream " + balancerDictSize + ";\n"
+		config["stream_configuration_snippet"] = sourceSnippet + streamSnippet + "lua_shared_dict " + lua.StreamSharedDict + " " + lua.SharedDictSize + ";\n"
 	}
 	if o.User != "" {
 		config["user"] = o.User
