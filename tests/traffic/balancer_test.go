@@ -123,26 +123,10 @@ func testRequestLimit(m *mesh, get func(string) response) {
 // holder is a server that says its name and then waits until the client goes away.
 func holder(t *testing.T, name string) ir.Endpoint {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				_, _ = io.WriteString(c, name)
-				_, _ = io.Copy(io.Discard, c)
-			}()
-		}
-	}()
-	a := netip.MustParseAddrPort(l.Addr().String())
-	return ir.Endpoint{Address: a.Addr().String(), Port: int(a.Port()), Weight: 1}
+	return tcpServer(t, "127.0.0.1:0", func(c net.Conn) {
+		_, _ = io.WriteString(c, name)
+		_, _ = io.Copy(io.Discard, c)
+	})
 }
 
 // testBalancerTCP is the same for connections that are not HTTP.

@@ -28,8 +28,8 @@ import (
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
 )
 
-// greeter is a server that speaks first, as databases do: it says its name and where the client comes from.
-func greeter(t *testing.T, address, name string) ir.Endpoint {
+// tcpServer serves each connection until serve returns.
+func tcpServer(t *testing.T, address string, serve func(net.Conn)) ir.Endpoint {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -42,13 +42,23 @@ func greeter(t *testing.T, address, name string) ir.Endpoint {
 			if err != nil {
 				return
 			}
-			from, _, _ := net.SplitHostPort(c.RemoteAddr().String())
-			_, _ = io.WriteString(c, name+" "+from)
-			_ = c.Close()
+			go func() {
+				defer c.Close()
+				serve(c)
+			}()
 		}
 	}()
 	a := netip.MustParseAddrPort(l.Addr().String())
 	return ir.Endpoint{Address: a.Addr().String(), Port: int(a.Port()), Weight: 1}
+}
+
+// greeter is a server that speaks first, as databases do: it says its name and where the client comes from.
+func greeter(t *testing.T, address, name string) ir.Endpoint {
+	t.Helper()
+	return tcpServer(t, address, func(c net.Conn) {
+		from, _, _ := net.SplitHostPort(c.RemoteAddr().String())
+		_, _ = io.WriteString(c, name+" "+from)
+	})
 }
 
 // greeting is what a server that speaks first says to a client that says nothing; empty when the connection is closed.

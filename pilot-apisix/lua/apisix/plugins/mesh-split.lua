@@ -22,7 +22,7 @@ local reply = require("apisix.mesh.reply")
 local target = require("apisix.mesh.target")
 local original_dst = require("apisix.plugins.mesh-original-dst")
 local id_schema = require("apisix.schema_def").id_schema
-local roundrobin = require("resty.roundrobin")
+local split = require("apisix.mesh.split")
 local ipairs = ipairs
 
 local schema = {
@@ -79,7 +79,7 @@ function _M.check_schema(conf)
 end
 
 local plan_of = memo.new(function(conf)
-    local destinations, weights, some = {}, {}, 0
+    local destinations = {}
     for i, d in ipairs(conf.destinations) do
         destinations[i] = {
             upstream_id = d.upstream_id,
@@ -89,16 +89,8 @@ local plan_of = memo.new(function(conf)
             request = headers.plan(d.request),
             response = headers.plan(d.response),
         }
-        if d.weight > 0 then
-            weights[i] = d.weight
-            some = some + 1
-        end
     end
-    return {
-        destinations = destinations,
-        -- Without any weight the first destination takes everything.
-        picker = some > 0 and roundrobin:new(weights) or nil,
-    }
+    return {destinations = destinations, picker = split.picker(conf.destinations)}
 end)
 
 function _M.access(conf, ctx)

@@ -19,8 +19,7 @@ local core = require("apisix.core")
 local memo = require("apisix.mesh.memo")
 local original_dst = require("apisix.stream.plugins.mesh-original-dst")
 local id_schema = require("apisix.schema_def").id_schema
-local roundrobin = require("resty.roundrobin")
-local ipairs = ipairs
+local split = require("apisix.mesh.split")
 
 local schema = {
     type = "object",
@@ -56,15 +55,7 @@ function _M.check_schema(conf)
 end
 
 local picker_of = memo.new(function(conf)
-    local weights, some = {}, false
-    for i, d in ipairs(conf.destinations) do
-        if d.weight > 0 then
-            weights[i] = d.weight
-            some = true
-        end
-    end
-    -- Without any weight the first destination takes everything.
-    return {picker = some and roundrobin:new(weights) or nil}
+    return {picker = split.picker(conf.destinations)}
 end)
 
 function _M.preread(conf, ctx)
