@@ -71,7 +71,7 @@ type MeshRetryBudget struct {
 	MinRetryConcurrency int
 }
 
-// NodeMetadata says where a node stands in an upstream of the Type Mesh.
+// NodeMetadata says where a node stands in an upstream of the Type Mesh, and whom to expect there.
 type NodeMetadata struct {
 	// Priority is better the smaller it is.
 	Priority int
@@ -80,6 +80,8 @@ type NodeMetadata struct {
 	// Locality has the nodes that share LocalityWeight.
 	Locality       string
 	LocalityWeight int
+	// Peer is the DNS name that the node must prove (MeshTLS).
+	Peer string
 }
 
 func (m *MeshBalancer) appendJSON(b []byte) []byte {
@@ -135,6 +137,7 @@ func (m NodeMetadata) appendJSON(b []byte) []byte {
 	o := beginObject(b)
 	o.string("locality", m.Locality)
 	o.positive("locality_weight", m.LocalityWeight)
+	o.string("peer", m.Peer)
 	o.positive("priority", m.Priority)
 	o.bool("unhealthy", m.Unhealthy)
 	return o.end()

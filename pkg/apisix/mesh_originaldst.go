@@ -23,6 +23,8 @@ type MeshOriginalDst struct {
 	ConnectTimeout float64
 	// IdleTimeout, in seconds, is for streams; one hour when zero.
 	IdleTimeout float64
+	// PeersOf is the id of the upstream whose nodes say whom to expect at which address, where connections are secured.
+	PeersOf string
 }
 
 // PluginName implements Plugin.
@@ -37,6 +39,7 @@ func (d *MeshOriginalDst) AppendJSON(b []byte) []byte {
 	if d.IdleTimeout > 0 {
 		o.number("idle_timeout", d.IdleTimeout)
 	}
+	o.string("peers_of", d.PeersOf)
 	o.string("scheme", d.Scheme)
 	return o.end()
 }

@@ -14,6 +14,11 @@
 
 package apisix
 
+import (
+	"strconv"
+	"time"
+)
+
 // StreamRoute is an object of /apisix/stream_routes. Its fields are APISIX's of the same name, compared with what the client of
 // a connection meant, and not with where the proxy itself listens. The router of our Lua pack takes the most specific one.
 type StreamRoute struct {
@@ -22,6 +27,10 @@ type StreamRoute struct {
 	Inbound bool
 	// HTTP is the label "http" with what becomes of HTTP: HTTPDetect, HTTPOnly, or empty when it is a connection like others.
 	HTTP string
+	// MTLS is the label "mtls" with what clients of the workload speak: MTLSPermissive, MTLSStrict, or empty for plain text.
+	MTLS string
+	// DetectionTimeout is the label "detection_timeout", in seconds: how long a client may say nothing where its protocol is looked at.
+	DetectionTimeout time.Duration
 	// ServerAddr is an IP address or a CIDR range; empty takes every address.
 	ServerAddr string
 	// ServerPort is zero for ports that no other route has.
@@ -45,19 +54,29 @@ const (
 	HTTPDetect = "detect"
 	// HTTPOnly sends everything there.
 	HTTPOnly = "only"
+	// LabelMTLS is not there where plain text is spoken only.
+	LabelMTLS      = "mtls"
+	MTLSPermissive = "permissive"
+	MTLSStrict     = "strict"
+	// LabelDetectionTimeout is not there where a client is waited for without end.
+	LabelDetectionTimeout = "detection_timeout"
 )
 
 // AppendJSON appends r in canonical form.
 func (r *StreamRoute) AppendJSON(b []byte) []byte {
 	o := beginObject(b)
 	o.string("id", r.ID)
-	if r.Inbound || r.HTTP != "" {
+	if r.Inbound || r.HTTP != "" || r.MTLS != "" || r.DetectionTimeout > 0 {
 		o.key("labels")
 		l := beginObject(o.b)
+		if r.DetectionTimeout > 0 {
+			l.string(LabelDetectionTimeout, strconv.FormatFloat(r.DetectionTimeout.Seconds(), 'f', -1, 64))
+		}
 		if r.Inbound {
 			l.string(LabelDirection, Inbound)
 		}
 		l.string(LabelHTTP, r.HTTP)
+		l.string(LabelMTLS, r.MTLS)
 		o.b = l.end()
 	}
 	o.plugins(r.Plugins)

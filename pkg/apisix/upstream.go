@@ -32,8 +32,10 @@ const (
 
 // The schemes of Upstream.Scheme.
 const (
-	SchemeHTTP = "http"
-	SchemeGRPC = "grpc"
+	SchemeHTTP  = "http"
+	SchemeGRPC  = "grpc"
+	SchemeHTTPS = "https"
+	SchemeGRPCS = "grpcs"
 )
 
 // Upstream is an object of /apisix/upstreams. Its fields are APISIX's of the same name.
@@ -57,6 +59,8 @@ type Upstream struct {
 	KeepalivePool KeepalivePool
 	// Mesh is used by Type Mesh only.
 	Mesh *MeshBalancer
+	// TLS is used by SchemeHTTPS and SchemeGRPCS, and by streams whatever the scheme is.
+	TLS *MeshTLS
 }
 
 // KeepalivePool is APISIX's keepalive_pool. What is zero is APISIX's default.
@@ -73,7 +77,7 @@ type Node struct {
 	Host   string
 	Port   int
 	Weight int
-	// Metadata is used by Type Mesh only.
+	// Metadata is for our Lua.
 	Metadata NodeMetadata
 }
 
@@ -97,12 +101,18 @@ func (t Timeout) appendJSON(b []byte) []byte {
 // AppendJSON appends u in canonical form.
 func (u *Upstream) AppendJSON(b []byte) []byte {
 	o := beginObject(b)
-	if u.Mesh != nil {
+	if u.Mesh != nil || u.TLS != nil {
 		// The only place of an upstream that APISIX's schema leaves open; without a discovery_type nobody else reads it.
 		o.key("discovery_args")
 		args := beginObject(o.b)
-		args.key("mesh")
-		args.b = u.Mesh.appendJSON(args.b)
+		if u.Mesh != nil {
+			args.key("mesh")
+			args.b = u.Mesh.appendJSON(args.b)
+		}
+		if u.TLS != nil {
+			args.key("mesh_tls")
+			args.b = u.TLS.appendJSON(args.b)
+		}
 		o.b = args.end()
 	}
 	o.string("hash_on", u.HashOn)

@@ -35,8 +35,10 @@ var (
 	OutlierDetection = entry(ir.NotCarried, "OutlierDetection", "DestinationRule",
 		"spec.trafficPolicy.loadBalancer.simple=PASSTHROUGH", "no endpoint is ejected that requests are passed through to")
 	TLSOriginationRefused = entry(ir.Refused, "TLSOriginationRefused", "DestinationRule",
-		"spec.trafficPolicy.tls.mode={SIMPLE,MUTUAL,ISTIO_MUTUAL}",
+		"spec.trafficPolicy.tls.mode={SIMPLE,MUTUAL}",
 		"requests are answered with 503, because APISIX would send in plain text what Envoy encrypts; set the mode to DISABLE where that is meant")
+	IstioMutualSNI = entry(ir.NotCarried, "IstioMutualSNI", "DestinationRule", "spec.trafficPolicy.tls.sni",
+		"in the mode ISTIO_MUTUAL the server name is the one that the endpoint's certificate must carry; nobody but a gateway that routes by another one notices")
 	TunnelRefused = entry(ir.Refused, "TunnelRefused", "DestinationRule", "spec.trafficPolicy.tunnel.{protocol,targetHost,targetPort}",
 		"connections are closed, because APISIX does not tunnel them through HTTP; requests of HTTP ports are never tunnelled, as on Envoy")
 	ProxyProtocolRefused = entry(ir.Refused, "ProxyProtocolRefused", "DestinationRule", "spec.trafficPolicy.proxyProtocol.**",
@@ -77,10 +79,12 @@ var destinationRule = Object{
 		exact("spec.trafficPolicy.outlierDetection.{interval,baseEjectionTime,maxEjectionPercent,minHealthPercent}",
 			"with the default of 10% an endpoint of fewer than ten is never ejected, as on Envoy"),
 
-		exact("spec.trafficPolicy.tls.mode=DISABLE", ""),
+		exact("spec.trafficPolicy.tls.mode={DISABLE,ISTIO_MUTUAL}", ""),
 		told(TLSOriginationRefused),
-		toldAt("spec.trafficPolicy.tls.{clientCertificate,privateKey,caCertificates,credentialName,subjectAltNames[],sni,insecureSkipVerify,caCrl}",
-			TLSOriginationRefused),
+		toldAt("spec.trafficPolicy.tls.{clientCertificate,privateKey,caCertificates,credentialName}", TLSOriginationRefused),
+		exact("spec.trafficPolicy.tls.subjectAltNames[]", "in the mode ISTIO_MUTUAL an endpoint must be who it is known as, if he is among the names, and else the first of them"),
+		told(IstioMutualSNI),
+		toldAt("spec.trafficPolicy.tls.{insecureSkipVerify,caCrl}", TLSOriginationRefused),
 		exact("spec.trafficPolicy.portLevelSettings[].port.number", ""),
 		as("spec.trafficPolicy.portLevelSettings[]", "spec.trafficPolicy"),
 		told(TunnelRefused),

@@ -18,8 +18,10 @@ import "github.com/apisix-mesh/pilot-apisix/pkg/ir"
 
 // The entries for the rest of a proxy's configuration.
 var (
-	AutoMTLS = entry(ir.NotCarried, "AutoMTLS", "MeshConfig", "enableAutoMtls",
-		"requests to endpoints with a sidecar go out in plain text; an endpoint in STRICT mode refuses them")
+	MixedMutualTLS = entry(ir.Approximated, "MixedMutualTLS", "MeshConfig", "enableAutoMtls",
+		"of a service some endpoints of which have a sidecar, those without get nothing: APISIX secures all connections of an upstream, or none")
+	PeerUnknown = entry(ir.Refused, "PeerUnknown", "MeshConfig", "trustDomain",
+		"endpoints get nothing of which nobody knows the service account, or whose name is too long for TLS: whom to expect there could not be checked")
 	MeshTCPKeepalive = entry(ir.NotCarried, "MeshTCPKeepalive", "MeshConfig", "tcpKeepalive.**",
 		"connections to endpoints have the keepalive of the operating system")
 	MeshDNSRefreshRate = entry(ir.NotCarried, "MeshDNSRefreshRate", "MeshConfig", "dnsRefreshRate",
@@ -43,7 +45,9 @@ var meshConfig = Object{
 		exact("outboundTrafficPolicy.mode={REGISTRY_ONLY,ALLOW_ANY}", ""),
 		told(AllowAnyDynamicDNS),
 		exact("inboundTrafficPolicy.mode={PASSTHROUGH,LOCALHOST}", ""),
-		told(AutoMTLS),
+		exact("enableAutoMtls", "the server's certificate must be of the service account that the endpoint is known by"),
+		told(MixedMutualTLS),
+		told(PeerUnknown),
 		exact("{defaultServiceExportTo[],defaultVirtualServiceExportTo[],defaultDestinationRuleExportTo[],rootNamespace}", ""),
 		as("localityLbSetting", "DestinationRule spec.trafficPolicy.loadBalancer.localityLbSetting"),
 		toldAt("zoneAwareLbSetting.**", ZoneAwareLB),

@@ -18,10 +18,6 @@ import "github.com/apisix-mesh/pilot-apisix/pkg/ir"
 
 // Differences of the policies of who may reach a workload. What cannot be enforced lets nobody in.
 var (
-	StrictMTLSRefused = entry(ir.Refused, "StrictMTLSRefused", "PeerAuthentication", "spec.{mtls.mode,portLevelMtls.*.mode}=STRICT",
-		"everything sent to the ports concerned is refused, because mutual TLS is not terminated yet")
-	PermissiveMTLS = entry(ir.NotCarried, "PermissiveMTLS", "PeerAuthentication", "spec.{mtls.mode,portLevelMtls.*.mode}=PERMISSIVE",
-		"the default; plain text is served as on Envoy, but clients that speak mutual TLS fail, because it is not terminated yet")
 	AuthorizationPolicyRefused = entry(ir.Refused, "AuthorizationPolicyRefused", "AuthorizationPolicy", "spec.action={ALLOW,DENY,CUSTOM}",
 		"every request to the workloads that the policy selects is answered with 403 and every connection closed, because it is not enforced yet")
 	RequestAuthenticationRefused = entry(ir.Refused, "RequestAuthenticationRefused", "RequestAuthentication", "spec.jwtRules[].**",
@@ -32,10 +28,9 @@ var peerAuthentication = Object{
 	API: "PeerAuthentication",
 	Rows: []Row{
 		exact("spec.selector.matchLabels.*", ""),
-		exact("spec.mtls.mode=DISABLE", ""),
-		exact("spec.portLevelMtls.*.mode=DISABLE", ""),
-		told(PermissiveMTLS),
-		told(StrictMTLSRefused),
+		exact("spec.mtls.mode={UNSET,DISABLE,PERMISSIVE}", ""),
+		exact("spec.mtls.mode=STRICT", "a client with a certificate of the mesh but of another trust domain is answered with 403, where Envoy ends the handshake"),
+		exact("spec.portLevelMtls.*.mode={UNSET,DISABLE,PERMISSIVE,STRICT}", ""),
 	},
 }
 

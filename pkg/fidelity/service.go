@@ -57,7 +57,7 @@ var serviceEntry = Object{
 		toldAt("spec.ports[].protocol=GRPC-WEB", GRPCWeb),
 		toldAt("spec.ports[].protocol", SniffedPort),
 		exact("spec.location=MESH_EXTERNAL", ""),
-		toldAt("spec.location=MESH_INTERNAL", AutoMTLS),
+		exact("spec.location=MESH_INTERNAL", ""),
 		exact("spec.resolution=NONE", ""),
 		exact("spec.resolution=STATIC", ""),
 		told(DNSOneAddress),
@@ -65,6 +65,6 @@ var serviceEntry = Object{
 		as("spec.endpoints[]", "WorkloadEntry spec"),
 		exact("spec.workloadSelector.labels.*", ""),
 		exact("spec.exportTo[]", ""),
-		toldAt("spec.subjectAltNames[]", AutoMTLS),
+		exact("spec.subjectAltNames[]", "one for endpoints without a service account; the DestinationRule's come first"),
 	},
 }

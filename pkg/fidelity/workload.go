@@ -31,7 +31,7 @@ var workloadEntry = Object{
 		toldAt("spec.network", RemoteNetwork),
 		exact("spec.locality", ""),
 		exact("spec.weight", ""),
-		toldAt("spec.serviceAccount", AutoMTLS),
+		toldAt("spec.serviceAccount", PeerUnknown),
 	},
 }
 

@@ -48,8 +48,8 @@ type Cluster struct {
 	StreamIdleTimeout time.Duration
 	// MaxRequestsPerConnection closes a connection after so many; zero for no limit.
 	MaxRequestsPerConnection int
-	// MutualTLS says that Envoy would speak mutual TLS with some of the endpoints, because they have a sidecar.
-	MutualTLS bool
+	// TLS secures the connections to the endpoints; nil for plain text.
+	TLS *ClusterTLS
 	// Endpoints in a stable order. A cluster without any refuses its requests with 503.
 	Endpoints []Endpoint
 	// Sources are the service and the destination rule.
@@ -63,6 +63,8 @@ type Endpoint struct {
 	Address string
 	Port    int
 	Weight  int
+	// Peer is the DNS name in the certificate that the endpoint must show, where the mode of the cluster's TLS is IstioMutual.
+	Peer string
 	// Unhealthy endpoints get no requests, and are there to be counted.
 	Unhealthy bool
 	// Priority zero gets the requests as long as enough of its endpoints are healthy, then one etc.

@@ -47,6 +47,8 @@ type VirtualHost struct {
 	Domains []string
 	// Routes in the order of their precedence. A request which none of them takes is answered with 404.
 	Routes []Route
+	// Peers is what the clients of an inbound one speak.
+	Peers PeerTLS
 	// Source is the VirtualService, or the service that has none.
 	Source      Source
 	Diagnostics []Diagnostic

@@ -14,7 +14,10 @@
 
 package ir
 
-import "net/netip"
+import (
+	"net/netip"
+	"time"
+)
 
 // TCPRoute is what happens to connections that are not HTTP: one match of a filter chain of Envoy, whose server is known by
 // the address, the port and the TLS server name that the client meant. Together they know all ports, those of HTTP included.
@@ -24,6 +27,11 @@ type TCPRoute struct {
 	Match   TCPMatch
 	// HTTP says what becomes of HTTP there. Of the routes of one address and port, the one for every server name says it.
 	HTTP HTTPUse
+	// Peers is what the clients of inbound connections speak.
+	Peers PeerTLS
+	// DetectionTimeout is how long a client may say nothing before it counts as one that waits for the server, where the protocol has to be
+	// detected; zero is for ever.
+	DetectionTimeout time.Duration
 	// Destinations share the connections by their weights, as those of a Route; with none, connections are closed. They have
 	// nothing but a cluster and a weight.
 	Destinations []Destination

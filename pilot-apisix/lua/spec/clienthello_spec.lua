@@ -40,9 +40,9 @@ local function record(fragment, kind) return u8(kind or 22) .. u16(0x301) .. u16
 local function read(data)
     local n = 1
     for _ = 1, 50 do
-        local found, more = hello.server_name(string.sub(data, 1, n))
+        local found, protocols, more = hello.read(string.sub(data, 1, n))
         if not more then
-            return found
+            return found, protocols
         end
         assert.is_true(more > n)
         if more > #data then
@@ -59,6 +59,17 @@ describe("clienthello", function()
         assert.is_true(hello.is_tls(record(message())))
         assert.is_false(hello.is_tls("GET / HTTP/1.1"))
         assert.is_false(hello.is_tls(""))
+    end)
+
+    it("finds the protocols", function()
+        local offered = u8(14) .. "istio-http/1.1" .. u8(8) .. "http/1.1"
+        local found, protocols = read(record(message(extension(16, u16(#offered) .. offered) .. name("a"))))
+        assert.equal("a", found)
+        assert.same({"istio-http/1.1", "http/1.1"}, protocols)
+        found, protocols = read(record(message(extension(16, u16(3) .. u8(200) .. "h2"))))
+        assert.is_nil(found)
+        assert.same({"h2"}, protocols)
+        assert.same({}, (select(2, read(record(message(extension(16, "")))))))
     end)
 
     it("joins records, wherever they are cut", function()

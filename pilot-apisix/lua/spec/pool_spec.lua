@@ -15,6 +15,18 @@
 
 describe("pool", function()
     local balancer, chosen, before, ngx_before
+    local stubs = {
+        ["apisix.core"] = {log = {error = function() end}},
+        ["apisix.mesh.upstream_tls"] = {
+            settings = function(up) return up.tls end,
+            secure = function(_, _, tls)
+                if not tls.name then
+                    return nil, "nobody"
+                end
+                return tls.name
+            end,
+        },
+    }
 
     setup(function()
         before = {balancer = package.loaded["ngx.balancer"], pool = package.loaded["apisix.mesh.pool"]}
@@ -24,12 +36,18 @@ describe("pool", function()
             return true
         end}
         package.loaded["ngx.balancer"], package.loaded["apisix.mesh.pool"] = balancer, nil
-        rawset(_G, "ngx", {var = {}})
+        for name, stub in pairs(stubs) do
+            before[name], package.loaded[name] = package.loaded[name], stub
+        end
+        rawset(_G, "ngx", {var = {}, ctx = {}})
         require("apisix.mesh.pool").install()
     end)
 
     teardown(function()
         package.loaded["ngx.balancer"], package.loaded["apisix.mesh.pool"] = before.balancer, before.pool
+        for name in pairs(stubs) do
+            package.loaded[name] = before[name]
+        end
         rawset(_G, "ngx", ngx_before)
     end)
 
@@ -46,5 +64,22 @@ describe("pool", function()
         assert.equal("http#10.0.0.1#80", choose(nil, "http#10.0.0.1#80"))
         assert.equal("http#10.0.0.1#80#127.0.0.6", choose("127.0.0.6", "http#10.0.0.1#80"))
         assert.is_nil(choose("127.0.0.6", nil))
+    end)
+
+    it("keeps connections apart that are secured in different ways", function()
+        ngx.ctx.api_ctx = {upstream_conf = {tls = {name = "a.b._sa.td#1"}}}
+        assert.equal("10.0.0.1:80#a.b._sa.td#1", choose("", "https#10.0.0.1#80#reviews"))
+        assert.equal("10.0.0.1:80#a.b._sa.td#1#127.0.0.6", choose("127.0.0.6", "https#10.0.0.1#80#reviews"))
+        ngx.ctx.api_ctx = nil
+    end)
+
+    it("makes no connection that cannot be secured", function()
+        ngx.ctx.api_ctx = {upstream_conf = {tls = {}}}
+        chosen = nil
+        local ok, err = balancer.set_current_peer("10.0.0.1", 80, {pool = "x"})
+        assert.is_nil(ok)
+        assert.equal("nobody", err)
+        assert.is_nil(chosen)
+        ngx.ctx.api_ctx = nil
     end)
 end)

@@ -57,7 +57,7 @@ func NewInstance(args *istiobootstrap.PilotArgs, files *filemode.Options, extens
 }
 
 func (i *Instance) assemble(args *istiobootstrap.PilotArgs, extensions []Extension) error {
-	server, err := istiobootstrap.NewServer(args)
+	server, err := istiobootstrap.NewServer(args, nameWorkloads)
 	if err != nil {
 		return fmt.Errorf("failed to create discovery service: %w", err)
 	}

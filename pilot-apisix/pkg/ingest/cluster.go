@@ -69,12 +69,16 @@ type clusterInputs struct {
 	// clusterLocal and multiNetwork limit which endpoints the proxy may reach.
 	clusterLocal, multiNetwork bool
 	shards                     shards
+	// mtls is what the service's workloads are asked for, accounts are the identities that they may have.
+	mtls     model.MutualTLSMode
+	accounts []string
 }
 
 func (c *clusterInputs) equal(o *clusterInputs) bool {
 	return c.key == o.key && c.stream == o.stream && c.service == o.service && c.rule.GetRule() == o.rule.GetRule() && c.mesh == o.mesh &&
 		c.inbound == o.inbound &&
-		c.clusterLocal == o.clusterLocal && c.multiNetwork == o.multiNetwork && c.shards.equal(o.shards)
+		c.clusterLocal == o.clusterLocal && c.multiNetwork == o.multiNetwork && c.shards.equal(o.shards) &&
+		c.mtls == o.mtls && slices.Equal(c.accounts, o.accounts)
 }
 
 // want says that a route leads to the cluster, and returns the cluster's name.
@@ -123,6 +127,7 @@ func (b *builder) clusters(prev *ir.Config, last *inputs) ([]*ir.Cluster, []clus
 			c.clusterLocal = b.in.Push.IsClusterLocal(svc)
 			c.multiNetwork = multiNetwork
 			c.shards = reader.read(b.in.Endpoints, svc).clone()
+			b.serviceIdentity(&c)
 		}
 		all = append(all, c)
 	}
@@ -175,8 +180,10 @@ type clusterBuilder struct {
 	policy *networking.TrafficPolicy
 	// refuse leaves the cluster without endpoints, so that its requests are answered with 503.
 	refuse bool
-	// plain says that a policy asks for no TLS.
-	plain bool
+	// tls is the DestinationRule's, or nil.
+	tls *networking.ClientTLSSettings
+	// auto says that endpoints are secured as far as they have a sidecar.
+	auto bool
 }
 
 func buildCluster(in Input, c *clusterInputs) *ir.Cluster {
@@ -210,6 +217,7 @@ func buildCluster(in Input, c *clusterInputs) *ir.Cluster {
 	}
 	b.meshPolicy()
 	b.streamIdleTimeout(port)
+	b.upstreamTLS()
 	b.endpoints(port, subset.GetLabels())
 	return b.cluster
 }

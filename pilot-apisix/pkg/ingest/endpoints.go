@@ -97,6 +97,7 @@ func (b *clusterBuilder) endpoints(port *model.Port, subset labels.Instance) {
 			f.add(s.endpoints)
 		}
 	}
+	f.secure()
 	if rank != nil {
 		b.cluster.Endpoints, b.cluster.LB.LocalityWeighted = rank.apply(b.in.Proxy, b.cluster.Endpoints, f.originals)
 	}
@@ -107,7 +108,6 @@ func (b *clusterBuilder) endpoints(port *model.Port, subset labels.Instance) {
 	if f.unix {
 		b.diagnose(fidelity.UnixEndpoint, serviceSource(svc), "")
 	}
-	b.cluster.MutualTLS = f.mtls && !b.plain && b.inputs.mesh.GetEnableAutoMtls().GetValue()
 }
 
 // canonical puts endpoints into an order of their own, since registries list them in any, and takes an address that is there
@@ -128,11 +128,12 @@ type endpointFilter struct {
 	subset labels.Instance
 	// addressesOnly leaves DNS names out, as EDS does.
 	addressesOnly bool
-	// keep has the originals of the endpoints kept, and with them those that are known to be unhealthy.
-	keep      bool
+	// keep says that also those count which are known to be unhealthy.
+	keep bool
+	// originals are parallel to the cluster's endpoints.
 	originals []*model.IstioEndpoint
-	// remote, unix and mtls tell what was met.
-	remote, unix, mtls bool
+	// remote and unix tell what was met.
+	remote, unix bool
 }
 
 func (f *endpointFilter) add(list []*model.IstioEndpoint) {
@@ -152,13 +153,10 @@ func (f *endpointFilter) add(list []*model.IstioEndpoint) {
 		if address == "" || f.addressesOnly && !netutil.IsValidIPAddress(address) {
 			continue
 		}
-		f.mtls = f.mtls || ep.TLSMode == model.IstioMutualTLSModeLabel
 		c.Endpoints = append(c.Endpoints, ir.Endpoint{
 			Address: address, Port: int(ep.EndpointPort), Weight: int(ep.GetLoadBalancingWeight()), Unhealthy: ep.HealthStatus == model.UnHealthy,
 		})
-		if f.keep {
-			f.originals = append(f.originals, ep)
-		}
+		f.originals = append(f.originals, ep)
 	}
 }
 

@@ -49,6 +49,8 @@ type inboundPort struct {
 	undeclared bool
 	// refused ports let nothing through.
 	refused bool
+	// peers is what their clients speak.
+	peers ir.PeerTLS
 	source  ir.Source
 }
 
@@ -66,7 +68,8 @@ func (b *builder) inbound() {
 	b.inboundByPort = make(map[int]*inboundPort, len(ports))
 	for _, p := range ports {
 		b.inboundByPort[p.port] = p
-		p.refused = p.refused || policies.refuses(p.port)
+		p.refused = p.refused || policies.all
+		p.peers = policies.peerTLS(p.port)
 		b.inboundRoutes(p)
 	}
 }
@@ -88,11 +91,13 @@ func (b *builder) inboundRoutes(p *inboundPort) {
 	kind := istionetworking.ModelProtocolToListenerProtocol(p.protocol)
 	if kind != istionetworking.ListenerProtocolTCP || p.refused {
 		b.config.VirtualHosts = append(b.config.VirtualHosts, &ir.VirtualHost{
-			Inbound: true, Port: p.port, Name: "inbound", Domains: []string{"*"},
+			Inbound: true, Port: p.port, Name: "inbound", Domains: []string{"*"}, Peers: p.peers,
 			Routes: []ir.Route{{Name: "default", Destinations: to, DirectResponse: answer, Source: p.source}}, Source: p.source,
 		})
 	}
-	route := ir.TCPRoute{Inbound: true, Match: ir.TCPMatch{Port: p.port}, Destinations: to, Source: p.source}
+	route := ir.TCPRoute{
+		Inbound: true, Match: ir.TCPMatch{Port: p.port}, Peers: p.peers, DetectionTimeout: b.detectionTimeout(), Destinations: to, Source: p.source,
+	}
 	switch kind {
 	case istionetworking.ListenerProtocolHTTP:
 		route.HTTP, route.Destinations = ir.OnlyHTTP, nil

@@ -15,14 +15,13 @@
 package ingest
 
 import (
-	"maps"
 	"net/http"
 	"slices"
 
-	"istio.io/api/security/v1beta1"
+	meshconfig "istio.io/api/mesh/v1alpha1"
 	"istio.io/istio/pilot/pkg/model"
+	authnplugin "istio.io/istio/pilot/pkg/networking/plugin/authn"
 	"istio.io/istio/pilot/pkg/security/authn"
-	"istio.io/istio/pkg/config"
 
 	"github.com/apisix-mesh/pilot-apisix/pkg/fidelity"
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
@@ -37,14 +36,23 @@ type inboundPolicies struct {
 	all bool
 	// peers says where mutual TLS is asked for.
 	peers authn.MergedPeerAuthentication
+	// trustDomains are those of the mesh.
+	trustDomains []string
 }
 
-func (p *inboundPolicies) refuses(port int) bool {
+// peerTLS is what the clients of a port speak.
+func (p *inboundPolicies) peerTLS(port int) ir.PeerTLS {
 	mode, own := p.peers.PerPort[uint32(port)]
 	if !own {
 		mode = p.peers.Mode
 	}
-	return p.all || mode == model.MTLSStrict
+	switch mode {
+	case model.MTLSDisable:
+		return ir.PeerTLS{}
+	case model.MTLSPermissive:
+		return ir.PeerTLS{Mode: ir.PeerPermissive, TrustDomains: p.trustDomains}
+	}
+	return ir.PeerTLS{Mode: ir.PeerStrict, TrustDomains: p.trustDomains}
 }
 
 // undeclared are the ports that a PeerAuthentication names, and no service or listener declares.
@@ -59,7 +67,7 @@ func (p *inboundPolicies) undeclared(ports []*inboundPort) []int {
 }
 
 func (b *builder) inboundPolicies() *inboundPolicies {
-	out := &inboundPolicies{}
+	out := &inboundPolicies{trustDomains: trustDomains(b.in.Push.Mesh)}
 	matcher := model.PolicyMatcherForProxy(b.in.Proxy)
 	refuse := func(e *fidelity.Entry, kind, namespace, name string) {
 		out.all = true
@@ -78,38 +86,14 @@ func (b *builder) inboundPolicies() *inboundPolicies {
 		for _, c := range policies.GetJwtPoliciesForWorkload(matcher) {
 			refuse(fidelity.RequestAuthenticationRefused, "RequestAuthentication", c.Namespace, c.Name)
 		}
-		peers := policies.GetPeerAuthenticationsForWorkload(matcher)
-		out.peers = authn.ComposePeerAuthentication(policies.GetRootNamespace(), peers)
-		b.mutualTLS(out.peers, peers)
+		out.peers = authn.ComposePeerAuthentication(policies.GetRootNamespace(), policies.GetPeerAuthenticationsForWorkload(matcher))
 	}
 	return out
 }
 
-// mutualTLS tells of the modes of peer authentication that differ from plain text.
-func (b *builder) mutualTLS(merged authn.MergedPeerAuthentication, peers []*config.Config) {
-	modes := append(slices.Collect(maps.Values(merged.PerPort)), merged.Mode)
-	// Without any, the mode of a mesh is PERMISSIVE.
-	src := ir.Source{Kind: "MeshConfig", Name: "istio"}
-	if c := decidingPeerAuthentication(peers); c != nil {
-		src = ir.Source{Kind: "PeerAuthentication", Namespace: c.Namespace, Name: c.Name}.At("spec.mtls.mode")
-	}
-	if slices.Contains(modes, model.MTLSStrict) {
-		b.diagnose(fidelity.StrictMTLSRefused.At(src, ""))
-	}
-	if slices.Contains(modes, model.MTLSPermissive) {
-		b.diagnose(fidelity.PermissiveMTLS.At(src, ""))
-	}
-}
-
-// decidingPeerAuthentication is the one of the narrowest scope: of a workload, of its namespace, or of the mesh.
-func decidingPeerAuthentication(list []*config.Config) *config.Config {
-	for _, c := range list {
-		if c.Spec.(*v1beta1.PeerAuthentication).GetSelector() != nil {
-			return c
-		}
-	}
-	if len(list) == 0 {
-		return nil
-	}
-	return list[0]
+// trustDomains are those whose workloads belong to the mesh; none stands for all.
+func trustDomains(mesh *meshconfig.MeshConfig) []string {
+	out := slices.Clone(authnplugin.TrustDomainsForValidation(mesh))
+	slices.Sort(out)
+	return slices.Compact(out)
 }

@@ -19,6 +19,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"istio.io/istio/pilot/pkg/networking/util"
 	"istio.io/istio/pkg/config/constants"
@@ -142,7 +143,9 @@ func (r *tcpRouter) add(to tcpAddress, chains []*tcpChain, rest *tcpChain, http 
 			return
 		}
 		names[sni] = struct{}{}
-		next := ir.TCPRoute{Match: ir.TCPMatch{Port: to.port, Address: to.address, SNI: sni}, Source: r.config.CatchAll.Source}
+		next := ir.TCPRoute{
+			Match: ir.TCPMatch{Port: to.port, Address: to.address, SNI: sni}, DetectionTimeout: r.detectionTimeout(), Source: r.config.CatchAll.Source,
+		}
 		if c != nil {
 			next.Destinations, next.Source = c.destinations, c.source
 		}
@@ -163,6 +166,11 @@ func (r *tcpRouter) add(to tcpAddress, chains []*tcpChain, rest *tcpChain, http 
 		}
 	}
 	route("", rest)
+}
+
+// detectionTimeout is how long a client may say nothing.
+func (b *builder) detectionTimeout() time.Duration {
+	return b.in.Push.Mesh.GetProtocolDetectionTimeout().AsDuration()
 }
 
 // tcpCatchAll is where connections to nobody in the mesh go (buildOutboundCatchAllNetworkFiltersOnly); nil for nowhere.

@@ -31,10 +31,8 @@ func (b *clusterBuilder) trafficPolicy(p *networking.TrafficPolicy, src ir.Sourc
 	b.connectionPool(p.ConnectionPool, src.At("connectionPool"))
 	b.outlierDetection(p.OutlierDetection, src.At("outlierDetection"))
 	if p.Tls != nil {
-		b.plain = p.Tls.Mode == networking.ClientTLSSettings_DISABLE
-		if !b.plain {
-			b.diagnose(fidelity.TLSOriginationRefused, src.At("tls.mode"), "%s", p.Tls.Mode)
-		}
+		b.tls = p.Tls
+		b.clientTLS(p.Tls, src.At("tls"))
 	}
 	if p.RetryBudget != nil {
 		b.diagnose(fidelity.RetryBudget, src.At("retryBudget"), "")

@@ -46,7 +46,7 @@ func (t *translator) notFound(h *ir.VirtualHost, hosts []string, onPort apisix.E
 func (t *translator) catchAll() {
 	r := t.cfg.CatchAll
 	route := apisix.Route{ID: r.Name, Name: r.Name, URI: "/*", Priority: catchAllPriority}
-	t.action(&route, r)
+	t.action(&route, r, nil)
 	t.add(&route, r.Source)
 }
 

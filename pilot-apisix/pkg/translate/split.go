@@ -71,6 +71,9 @@ func originalDst(c *ir.Cluster) *apisix.MeshOriginalDst {
 		return nil
 	}
 	out := &apisix.MeshOriginalDst{Scheme: scheme(c), ConnectTimeout: seconds(c.ConnectTimeout)}
+	if c.TLS != nil {
+		out.PeersOf = upstreamID(c)
+	}
 	if t := c.StreamIdleTimeout; t > 0 && t != time.Hour {
 		out.IdleTimeout = seconds(t)
 	}

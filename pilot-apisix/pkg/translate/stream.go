@@ -15,7 +15,9 @@
 package translate
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
 	"github.com/apisix-mesh/pilot-apisix/pkg/fidelity"
@@ -44,6 +46,15 @@ func (t *translator) streamRoute(r *ir.TCPRoute) {
 	case ir.OnlyHTTP:
 		route.HTTP = apisix.HTTPOnly
 	}
+	switch r.Peers.Mode {
+	case ir.PeerPermissive:
+		route.MTLS = apisix.MTLSPermissive
+	case ir.PeerStrict:
+		route.MTLS = apisix.MTLSStrict
+	}
+	if route.HTTP == apisix.HTTPDetect || route.MTLS == apisix.MTLSPermissive {
+		route.DetectionTimeout = r.DetectionTimeout
+	}
 	route.ID = streamRouteID(&route)
 	if len(r.Destinations) > 0 {
 		// Without an upstream, APISIX closes the connection.
@@ -51,6 +62,10 @@ func (t *translator) streamRoute(r *ir.TCPRoute) {
 		route.UpstreamID, plugin = t.destinations(&ir.Route{Destinations: r.Destinations})
 		if plugin != nil {
 			route.Plugins = []apisix.Plugin{plugin}
+		}
+		if peer := meshPeer(r.Peers); peer != nil {
+			route.Plugins = append(route.Plugins, peer)
+			slices.SortFunc(route.Plugins, func(a, b apisix.Plugin) int { return strings.Compare(a.PluginName(), b.PluginName()) })
 		}
 	}
 	t.out.Resources = append(t.out.Resources, t.resource(apisix.StreamRoutes, route.ID, &route, []ir.Source{r.Source}))

@@ -20,7 +20,6 @@ import (
 	"strings"
 
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
-	"github.com/apisix-mesh/pilot-apisix/pkg/fidelity"
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
 )
 
@@ -167,19 +166,7 @@ func (t *translator) diagnostics() {
 		add(h.Diagnostics)
 	}
 	add(t.out.routes)
-	mtls, destinations := 0, 0
 	for _, c := range t.cfg.Clusters {
 		add(c.Diagnostics)
-		if c.MutualTLS {
-			mtls++
-		}
-		if c.Host != "" {
-			destinations++
-		}
-	}
-	if mtls > 0 {
-		// Once for all: in a mesh that is every service.
-		src := ir.Source{Kind: "MeshConfig", Name: "istio", Field: "enableAutoMtls"}
-		add([]ir.Diagnostic{fidelity.AutoMTLS.At(src, "%d of %d destinations", mtls, destinations)})
 	}
 }

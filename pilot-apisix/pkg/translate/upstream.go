@@ -59,6 +59,9 @@ func (t *translator) upstream(c *ir.Cluster) *Resource {
 			u.Nodes = append(u.Nodes, apisix.Node{Host: e.Address, Port: e.Port, Weight: e.Weight, Metadata: metadata(e)})
 		}
 	}
+	if c.TLS != nil {
+		upstreamTLS(&u, c)
+	}
 	if needsMesh(c) {
 		meshBalancer(&u, c)
 	}
@@ -76,7 +79,12 @@ func keepalivePool(c *ir.Cluster) apisix.KeepalivePool {
 
 // scheme is what a cluster's endpoints speak; empty for HTTP.
 func scheme(c *ir.Cluster) string {
-	if c.HTTP2 {
+	switch {
+	case c.TLS != nil && c.HTTP2:
+		return apisix.SchemeGRPCS
+	case c.TLS != nil:
+		return apisix.SchemeHTTPS
+	case c.HTTP2:
 		return apisix.SchemeGRPC
 	}
 	return ""

@@ -22,8 +22,8 @@ import (
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
 )
 
-// meshBalancerJSON is discovery_args of an upstream of the type mesh. Who is chosen among those that may be is not simulated, nor
-// what fails or is too much.
+// meshBalancerJSON is discovery_args of an upstream: mesh is for the type mesh, mesh_tls for connections that are secured. Who is chosen among
+// those that may be is not simulated, nor what fails or is too much.
 type meshBalancerJSON struct {
 	Mesh struct {
 		Policy           string          `json:"policy"`
@@ -35,6 +35,10 @@ type meshBalancerJSON struct {
 		RetryBudget      json.RawMessage `json:"retry_budget"`
 		MinimumRingSize  int             `json:"minimum_ring_size"`
 	} `json:"mesh"`
+	TLS *struct {
+		Mode string `json:"mode"`
+		Peer string `json:"peer"`
+	} `json:"mesh_tls"`
 }
 
 var meshPolicies = []string{apisix.MeshRandom, apisix.MeshRoundRobin, apisix.MeshLeastRequest, apisix.MeshConsistentHash}
@@ -57,6 +61,7 @@ func nodeMetadata(b json.RawMessage) apisix.NodeMetadata {
 		Unhealthy      bool   `json:"unhealthy"`
 		Locality       string `json:"locality"`
 		LocalityWeight int    `json:"locality_weight"`
+		Peer           string `json:"peer"`
 	}
 	if len(b) == 0 || json.Unmarshal(b, &in) != nil {
 		return apisix.NodeMetadata{}

@@ -52,6 +52,7 @@ var kinds = []struct {
 	name  string
 	parse func(json.RawMessage) (plugin, error)
 }{
+	{"mesh-peer", parsePeer},                 // 30000
 	{"fault-injection", parseFaultInjection}, // 11000
 	{"mesh-fault", parseFault},               // 4010
 	{"mesh-cors", parseCORS},                 // 3990

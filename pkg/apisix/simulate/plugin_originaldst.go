@@ -25,6 +25,7 @@ type originalDst struct {
 	Scheme         string  `json:"scheme"`
 	ConnectTimeout float64 `json:"connect_timeout"`
 	IdleTimeout    float64 `json:"idle_timeout"`
+	PeersOf        string  `json:"peers_of"`
 }
 
 // The defaults of mesh-original-dst: there is no other limit than that of the connection.

@@ -39,6 +39,8 @@ type Request struct {
 	OriginalDst netip.AddrPort
 	// Inbound says that the request comes through a listener for what is sent to the workload.
 	Inbound bool
+	// Peer is the SPIFFE id of a client with a certificate of the mesh; empty for plain text.
+	Peer string
 }
 
 // request is one that nginx has let in.
@@ -59,6 +61,7 @@ type request struct {
 	remoteAddr  string
 	originalDst netip.AddrPort
 	inbound     bool
+	peer        string
 
 	// queries is made when somebody asks for an argument.
 	queries map[string]value
@@ -76,7 +79,7 @@ const maxLine = 8192
 
 // accept does what nginx does before anything of APISIX runs.
 func accept(in Request) (*request, *refusal) {
-	r := &request{method: in.Method, scheme: in.Scheme, originalDst: in.OriginalDst, inbound: in.Inbound}
+	r := &request{method: in.Method, scheme: in.Scheme, originalDst: in.OriginalDst, inbound: in.Inbound, peer: in.Peer}
 	if r.method == "" {
 		r.method = http.MethodGet
 	}

@@ -38,6 +38,8 @@ type Connection struct {
 	Captured bool
 	// SNI is the server name of the client's ClientHello; empty for none, and for clients that do not speak TLS.
 	SNI string
+	// Peer is the SPIFFE id of a client with a certificate of the mesh; empty for others.
+	Peer string
 	// ServerFirst says that the client waits for the server to speak, as those of databases do.
 	ServerFirst bool
 }
@@ -82,6 +84,9 @@ type streamRoute struct {
 	// split and originalDst are the plugins of these names, or nil.
 	split       []streamShare
 	originalDst bool
+	// mtls is the label of that name, peer the plugin mesh-peer, or nil.
+	mtls string
+	peer *peer
 	// needs are the upstreams without which every connection is closed.
 	needs []string
 	// unknown are plugins that cannot be played.
@@ -116,7 +121,7 @@ func parseStreamRoute(res Resource) (*streamRoute, error) {
 		}
 	}
 	r := &streamRoute{
-		id: res.ID, inbound: labels[apisix.LabelDirection] == apisix.Inbound, http: labels[apisix.LabelHTTP],
+		mtls: labels[apisix.LabelMTLS], id: res.ID, inbound: labels[apisix.LabelDirection] == apisix.Inbound, http: labels[apisix.LabelHTTP],
 		port: in.ServerPort, sni: asciiLower(in.SNI), upstream: string(in.UpstreamID),
 	}
 	if r.sni != "" && !apisix.ValidHost(r.sni) {
@@ -169,6 +174,8 @@ func (r *streamRoute) parsePlugins(in map[string]json.RawMessage) error {
 				p, err = parseSplit(conf)
 			case "mesh-original-dst":
 				p, err = parseOriginalDst(conf)
+			case "mesh-peer":
+				r.peer, err = newPeer(conf)
 			default:
 				r.unknown = append(r.unknown, name)
 			}
@@ -229,6 +236,18 @@ func (c *Config) TCP(in Connection) ConnectionResult {
 	out.Route, out.HTTP = route.id, route.http
 	for _, name := range route.unknown {
 		out.NotSimulated = append(out.NotSimulated, "plugin "+name)
+	}
+	refused := ""
+	switch {
+	case in.Inbound && route.mtls == apisix.MTLSStrict && in.Peer == "":
+		refused = "it is plain text to a port in STRICT mode"
+	case route.peer != nil:
+		refused = route.peer.refuses(in.Peer)
+	}
+	if refused != "" {
+		why.add("%s, and is closed", refused)
+		out.Why, out.HTTP = why.lines, ""
+		return out
 	}
 	if route.upstream == "" {
 		why.add("route %s has no upstream, and the connection is closed", route.id)

@@ -12,7 +12,7 @@
 -- See the License for the specific language governing permissions and
 -- limitations under the License.
 
--- Reads the server name of a TLS ClientHello (RFC 8446, RFC 6066) from bytes that were peeked at.
+-- Reads the server name and the protocols of a TLS ClientHello (RFC 8446, RFC 6066, RFC 7301) from bytes that were peeked at.
 
 local byte = string.byte
 local sub = string.sub
@@ -25,6 +25,7 @@ local HANDSHAKE = 22
 local CLIENT_HELLO = 1
 local SERVER_NAME = 0
 local HOST_NAME = 0
+local ALPN = 16
 
 -- MOST is the number of bytes that are looked at: nginx's preread_buffer_size. It ends connections that are asked for more.
 _M.MOST = 16384
@@ -87,15 +88,25 @@ local function host_name(list)
     end
 end
 
--- server_name is the name in lower case, or nil when there is none: the client speaks no TLS, or does not say. With too few
--- bytes it is nil and the number of bytes to look at.
-function _M.server_name(data)
+local function protocols(list)
+    local out, at = {}, 3
+    while at <= #list do
+        local length = byte(list, at)
+        out[#out + 1] = sub(list, at + 1, at + length)
+        at = at + 1 + length
+    end
+    return out
+end
+
+-- read is the server name in lower case, or nil when there is none: the client speaks no TLS, or does not say; then a list of the
+-- protocols that the client offers (ALPN), or nil. With too few bytes it is nil, nil and the number of bytes to look at.
+function _M.read(data)
     local hello, more = handshake(data)
     if not hello then
         if more and more > _M.MOST then
             return nil
         end
-        return nil, more
+        return nil, nil, more
     end
     -- Type and length, version, random.
     local at = skip(hello, 4 + 2 + 32 + 1, 1)
@@ -106,17 +117,20 @@ function _M.server_name(data)
         return nil
     end
     at = at + 2
+    local name, offered
     while at + 4 <= last do
-        local length = u16(hello, at + 2)
+        local kind, length = u16(hello, at), u16(hello, at + 2)
         if not length then
-            return nil
+            break
         end
-        if u16(hello, at) == SERVER_NAME then
-            return host_name(sub(hello, at + 4, at + 3 + length))
+        if kind == SERVER_NAME then
+            name = host_name(sub(hello, at + 4, at + 3 + length))
+        elseif kind == ALPN then
+            offered = protocols(sub(hello, at + 4, at + 3 + length))
         end
         at = at + 4 + length
     end
-    return nil
+    return name, offered
 end
 
 return _M

@@ -12,10 +12,10 @@
 -- See the License for the specific language governing permissions and
 -- limitations under the License.
 
--- config.yaml's apisix.lua_module_hook. APISIX's router for streams compares routes one by one, in the order in which they
--- came, with the address that nginx itself listens on. Ours takes its place in the stream subsystem, and looks for what the
--- client meant. APISIX has to set itself up before any of its modules is loaded, so the router is replaced when it is asked for.
--- For HTTP it keeps connections apart that come from different addresses.
+-- config.yaml's apisix.lua_module_hook. Two of APISIX's modules are ours in part. Its router for streams compares routes one by one, in
+-- the order in which they came, with the address that nginx itself listens on; ours looks for what the client meant. Its router for
+-- certificates does not know the mesh's. APISIX has to set itself up before any of its modules is loaded, so each is replaced when it is
+-- asked for.
 
 local package = package
 local loadfile = loadfile
@@ -23,18 +23,22 @@ local assert = assert
 
 local _M = {}
 
-local ROUTER = "apisix.stream.router.ip_port"
-
-if ngx.config.subsystem == "stream" then
-    package.preload[ROUTER] = function(name)
+-- wrap has a module of ours change what a module of APISIX's is.
+local function wrap(name, by)
+    package.preload[name] = function()
         package.preload[name] = nil
         local path = assert(package.searchpath(name, package.path))
-        local router = assert(loadfile(path))(name)
-        require("apisix.mesh.stream_match").install(router)
-        return router
+        local module = assert(loadfile(path))(name)
+        require(by).install(module)
+        return module
     end
-else
-    require("apisix.mesh.pool").install()
+end
+
+wrap("apisix.ssl.router.radixtree_sni", "apisix.mesh.ssl_router")
+-- What is sent to servers goes through here, for HTTP and for streams.
+wrap("apisix.balancer", "apisix.mesh.pool")
+if ngx.config.subsystem == "stream" then
+    wrap("apisix.stream.router.ip_port", "apisix.mesh.stream_match")
 end
 
 return _M

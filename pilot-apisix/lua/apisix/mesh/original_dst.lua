@@ -16,6 +16,7 @@
 
 local find = string.find
 local match = string.match
+local ipairs = ipairs
 local tonumber = tonumber
 
 local _M = {}
@@ -24,7 +25,9 @@ local _M = {}
 _M.schema = {
     type = "object",
     properties = {
-        scheme = {type = "string", enum = {"http", "grpc"}, default = "http"},
+        scheme = {type = "string", enum = {"http", "grpc", "https", "grpcs"}, default = "http"},
+        -- The upstream whose nodes say whom to expect at which address, where connections are secured.
+        peers_of = {type = "string", minLength = 1, maxLength = 64},
         -- In seconds.
         connect_timeout = {type = "number", exclusiveMinimum = 0, default = 10},
         -- Of streams, in seconds.
@@ -52,6 +55,25 @@ function _M.is_own(host, port, server_host, server_port)
         return false
     end
     return host == server_host or host == "[" .. (server_host or "") .. "]"
+end
+
+-- secure has the upstream up, to one address, prove what the node of another upstream with that address must. known is that upstream. A
+-- node that is not known may prove anything, so that nothing is sent there.
+function _M.secure(up, known, host, port)
+    local args = known and known.discovery_args
+    local tls = args and args.mesh_tls
+    if not tls then
+        return
+    end
+    local peer
+    for _, node in ipairs(known.nodes or {}) do
+        if node.host == host and node.port == port then
+            peer = tls.peer or node.metadata and node.metadata.peer
+            break
+        end
+    end
+    up.nodes[1].metadata = {peer = peer}
+    up.discovery_args = {mesh_tls = {mode = tls.mode}}
 end
 
 -- inbound_source is the address that connections to the workload come from (InboundPassthroughBindIpv4 and Ipv6 of Istio).

@@ -12,11 +12,14 @@
 -- See the License for the specific language governing permissions and
 -- limitations under the License.
 
-
--- Connections to servers are kept by destination. Those that come from another address than the proxy's own are kept apart:
--- iptables treats the two differently, so that one is no substitute for the other.
+-- What is done to every connection to a server, in the place of nginx's function that APISIX's balancer calls. Connections are kept by destination. Those
+-- that come from another address than the proxy's own are kept apart: iptables treats the two differently, so that one is no substitute
+-- for the other. So are those that are secured in different ways.
 
 local balancer = require("ngx.balancer")
+local core = require("apisix.core")
+local upstream_tls = require("apisix.mesh.upstream_tls")
+local ngx = ngx
 local ngx_var = ngx.var
 
 local _M = {}
@@ -25,11 +28,24 @@ local _M = {}
 function _M.install()
     local set_current_peer = balancer.set_current_peer
     function balancer.set_current_peer(host, port, opts)
-        if opts and opts.pool then
+        local ctx = ngx.ctx.api_ctx
+        local up = ctx and ctx.upstream_conf
+        local tls = up and upstream_tls.settings(up)
+        local pool = opts and opts.pool
+        if tls then
+            local secured, err = upstream_tls.secure(ctx, up, tls, host, port)
+            if not secured then
+                core.log.error("no connection to ", host, ":", port, ": ", err)
+                return nil, err
+            end
+            pool = pool and host .. ":" .. port .. "#" .. secured
+        end
+        if pool then
             local source = ngx_var.upstream_source
             if source and source ~= "" then
-                opts.pool = opts.pool .. "#" .. source
+                pool = pool .. "#" .. source
             end
+            opts.pool = pool
         end
         return set_current_peer(host, port, opts)
     end

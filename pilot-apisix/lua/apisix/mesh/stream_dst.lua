@@ -49,13 +49,21 @@ local address = ffi_new("unsigned char[?]", SIZE)
 local length = ffi_new("unsigned int[1]")
 local text = ffi_new("char[46]")
 
--- get is the address, without brackets, and the port that the connection was made to; nil when it was not captured.
-function _M.get()
+-- fd is the connection's socket, or nil.
+function _M.fd()
     local request = ffi.cast("mesh_ngx_stream_request_t *", get_request())
     if request == nil or request.connection == nil then
         return nil
     end
-    local fd = request.connection.fd
+    return request.connection.fd
+end
+
+-- get is the address, without brackets, and the port that the connection was made to; nil when it was not captured.
+function _M.get()
+    local fd = _M.fd()
+    if not fd then
+        return nil
+    end
     local family, at = AF_INET, 4
     length[0] = SIZE
     if C.getsockopt(fd, SOL_IP, ORIGINAL_DST, address, length) ~= 0 then

@@ -48,29 +48,48 @@ local function server_name()
     if not data or not clienthello.is_tls(data) then
         return nil
     end
-    local name, more = clienthello.server_name(data)
+    local name, _, more = clienthello.read(data)
     while more do
         data, err = sock:peek(more)
         if not data then
             core.log.info("no ClientHello: ", err)
             return nil
         end
-        name, more = clienthello.server_name(data)
+        name, _, more = clienthello.read(data)
     end
     return name
 end
 
+-- The routes that APISIX holds, as we look them up.
+local held, index, version
+
+local function current()
+    local routes, now = held.routes()
+    if routes and version ~= now then
+        index, version = stream_router.build(routes, ip_matcher), now
+    end
+    return routes and index
+end
+
+-- labels are those of the route that connections to an address take which give no server name; nil where there is none.
+function _M.labels(inbound, address, port)
+    local routes = current()
+    local group = routes and stream_router.group(routes, inbound, address, port)
+    if not group then
+        return nil
+    end
+    return group.rest and group.rest.value.labels or {}
+end
+
 -- install makes match a function of ours.
 function _M.install(router)
-    local index, version, inbound
+    local inbound
+    held = router
     function router.match(ctx)
         inbound = inbound or inbound_ports()
-        local routes, now = router.routes()
+        local routes = current()
         if not routes then
             return true
-        end
-        if version ~= now then
-            index, version = stream_router.build(routes, ip_matcher), now
         end
         local var = ctx.var
         local own = tonumber(var.server_port)
@@ -81,7 +100,7 @@ function _M.install(router)
         end
         ctx.mesh_address, ctx.mesh_port = address, port
         ctx.mesh_inbound = inbound[own]
-        local group = stream_router.group(index, ctx.mesh_inbound, address, port)
+        local group = stream_router.group(routes, ctx.mesh_inbound, address, port)
         local route = group and stream_router.route(group, group.named and server_name() or nil)
         -- One without an upstream closes the connection.
         if route and route.value.upstream_id then

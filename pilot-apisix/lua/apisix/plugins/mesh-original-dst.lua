@@ -81,6 +81,9 @@ function _M.access(conf, ctx)
         ngx.var.upstream_source = original_dst.inbound_source(host)
     end
     local up = upstream_to(conf, host, port, address)
+    if conf.peers_of then
+        original_dst.secure(up, upstream.get_by_id(conf.peers_of), host, port)
+    end
     upstream.set(ctx, "mesh_original_dst#" .. address, ctx.conf_version, up)
     upstream.set_scheme(ctx, up)
 end

@@ -26,10 +26,17 @@ import (
 type Options struct {
 	// Gateway is where the agent serves APISIX's configuration, on loopback.
 	Gateway string
-	// Listen are the addresses for HTTP, at least one.
+	// Listen are the addresses for HTTP, at least one with those of Capture.
 	Listen []string
 	// Stream are the addresses for TCP; without any, APISIX's stream subsystem is off.
 	Stream []string
+	// TLS and StreamTLS are the addresses for the mesh's mutual TLS, for HTTP and for TCP.
+	TLS, StreamTLS []string
+	// Capture takes captured connections and adds to the addresses; none when nil.
+	Capture *Capture
+	// Identity is the directory with the workload's CertChainFile, KeyFile and RootCertFile; there is no mutual TLS when empty. RootCertFile must be
+	// there when nginx starts.
+	Identity string
 	// InboundPorts are the ports of those of the addresses, for HTTP and for TCP, that take what is sent to the workload. The
 	// others take what the workload sends.
 	InboundPorts []int
@@ -128,6 +135,7 @@ func (o *Options) validate() error {
 		{"ErrorLogLevel", o.ErrorLogLevel, logLevel},
 		{"ExtraLuaPath", o.ExtraLuaPath, luaPath},
 		{"LuaModuleHook", o.LuaModuleHook, moduleName},
+		{"Identity", o.Identity, word},
 	} {
 		if f.value != "" && !f.allowed.MatchString(f.value) {
 			return fmt.Errorf("%s %q: nginx.conf cannot hold this", f.field, f.value)
@@ -142,4 +150,9 @@ func (o *Options) validate() error {
 		return fmt.Errorf("%d Workers: it must be 0 for one per core, or more", o.Workers)
 	}
 	return nil
+}
+
+// streams says that there is TCP.
+func (o *Options) streams() bool {
+	return len(o.Stream) > 0 || len(o.StreamTLS) > 0 || o.Capture != nil
 }

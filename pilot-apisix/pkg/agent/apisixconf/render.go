@@ -16,6 +16,7 @@ package apisixconf
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -86,6 +87,12 @@ type object = map[string]any
 
 // Render is the text of config.yaml. The same options give the same text. An error names the field of Options.
 func Render(o Options) ([]byte, error) {
+	if c := o.Capture; c != nil {
+		if err := c.validate(); err != nil {
+			return nil, err
+		}
+		c.expand(&o)
+	}
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
@@ -95,8 +102,6 @@ func Render(o Options) ([]byte, error) {
 	}
 	settings := object{
 		"enable_admin": false,
-		// Certificates for the mesh do not come through this listener.
-		"ssl": object{"enable": false},
 		// The control plane sends what is secret over mTLS, and nothing encrypted with APISIX's well-known keys.
 		"data_encryption": object{"enable_encrypt_fields": false},
 		"router":          object{"http": "radixtree_host_uri"},
@@ -121,6 +126,10 @@ func Render(o Options) ([]byte, error) {
 	if o.LuaModuleHook != "" {
 		settings["lua_module_hook"] = o.LuaModuleHook
 	}
+	mesh, err := meshAttributes(&o)
+	if err != nil {
+		return nil, err
+	}
 	prometheus, err := prometheusAttributes(&o)
 	if err != nil {
 		return nil, err
@@ -140,7 +149,7 @@ func Render(o Options) ([]byte, error) {
 		"nginx_config": nginxConfig(&o),
 		"plugin_attr": object{
 			"prometheus": prometheus,
-			"mesh":       object{"inbound_ports": ports(o.InboundPorts)},
+			"mesh":       mesh,
 		},
 		"plugins":        names(o.Plugins),
 		"stream_plugins": names(o.StreamPlugins),
@@ -161,20 +170,74 @@ func setListeners(settings object, o *Options) error {
 		listen = append(listen, object{"ip": e.ip(), "port": e.port})
 	}
 	settings["node_listen"] = listen
-	if len(o.Stream) == 0 {
+	if err := setTLS(settings, o); err != nil {
+		return err
+	}
+	if !o.streams() {
 		return nil
 	}
-	tcp := make([]string, 0, len(o.Stream))
-	for _, address := range o.Stream {
-		e, err := parseAddress("Stream", address, false)
-		if err != nil {
-			return err
+	tcp := make([]object, 0, len(o.Stream)+len(o.StreamTLS))
+	for _, f := range []struct {
+		field     string
+		addresses []string
+		tls       bool
+	}{{"Stream", o.Stream, false}, {"StreamTLS", o.StreamTLS, true}} {
+		for _, address := range f.addresses {
+			e, err := parseAddress(f.field, address, false)
+			if err != nil {
+				return err
+			}
+			listener := object{"addr": e.nginx()}
+			if f.tls {
+				listener["tls"] = true
+			}
+			tcp = append(tcp, listener)
 		}
-		tcp = append(tcp, e.nginx())
 	}
 	settings["proxy_mode"] = "http&stream"
 	settings["stream_proxy"] = object{"tcp": tcp}
 	return nil
+}
+
+func setTLS(settings object, o *Options) error {
+	ssl := object{"enable": len(o.TLS) > 0, "fallback_sni": fallbackSNI}
+	listen := make([]object, 0, len(o.TLS))
+	for _, address := range o.TLS {
+		e, err := parseAddress("TLS", address, false)
+		if err != nil {
+			return err
+		}
+		listen = append(listen, object{"ip": e.ip(), "port": e.port})
+	}
+	if len(listen) > 0 {
+		ssl["listen"] = listen
+	}
+	if o.Identity != "" {
+		// What our Lua sends by itself, such as a mirrored request, is checked in the same way.
+		ssl["ssl_trusted_certificate"] = filepath.Join(o.Identity, RootCertFile)
+	}
+	settings["ssl"] = ssl
+	return nil
+}
+
+// meshAttributes are what our Lua reads.
+func meshAttributes(o *Options) (object, error) {
+	var tls []int
+	for _, address := range slices.Concat(o.TLS, o.StreamTLS) {
+		e, err := parseAddress("TLS", address, false)
+		if err != nil {
+			return nil, err
+		}
+		tls = append(tls, e.port)
+	}
+	out := object{"inbound_ports": ports(o.InboundPorts), "tls_ports": ports(tls)}
+	if o.Capture != nil {
+		out["capture"] = o.Capture.attributes()
+	}
+	if o.Identity != "" {
+		out["identity"] = o.Identity
+	}
+	return out, nil
 }
 
 func prometheusAttributes(o *Options) (object, error) {
@@ -206,18 +269,25 @@ func nginxConfig(o *Options) object {
 	if o.Workers > 0 {
 		workers = o.Workers
 	}
-	server := serverSnippet
+	server, location := serverSnippet, ""
+	if o.Identity != "" {
+		server += verify("grpc", o.Identity, "$mesh_peer")
+		location = verify("proxy", o.Identity, "$mesh_peer")
+	}
 	if slices.Contains(o.Plugins, retryPlugin) {
-		server += retryLocations()
+		server += retryLocations(location)
 	}
 	config := object{
 		"http":                              http,
-		"http_configuration_snippet":        httpSnippet + directions(ports(o.InboundPorts)) + sourceSnippet + "grpc_bind $upstream_source;\n",
+		"http_configuration_snippet":        httpSnippet + peerSnippet + directions(ports(o.InboundPorts)) + sourceSnippet + "grpc_bind $upstream_source;\n",
 		"http_server_configuration_snippet": server,
 		"worker_processes":                  workers,
 	}
-	if len(o.Stream) > 0 {
-		config["stream_configuration_snippet"] = sourceSnippet + streamSnippet + "lua_shared_dict " + lua.StreamSharedDict + " " + lua.SharedDictSize + ";\n"
+	if location != "" {
+		config["http_server_location_configuration_snippet"] = location
+	}
+	if o.streams() {
+		config["stream_configuration_snippet"] = streams(o)
 	}
 	if o.User != "" {
 		config["user"] = o.User
@@ -229,6 +299,19 @@ func nginxConfig(o *Options) object {
 		config["error_log_level"] = o.ErrorLogLevel
 	}
 	return config
+}
+
+// streams is the configuration of the stream subsystem.
+func streams(o *Options) string {
+	out := sourceSnippet + streamSnippet + "lua_shared_dict " + lua.StreamSharedDict + " " + lua.SharedDictSize + ";\n"
+	if o.Identity != "" {
+		// APISIX's servers have a name of their own, which our Lua sets.
+		out += verify("proxy", o.Identity, "")
+	}
+	if o.Capture != nil {
+		out += o.Capture.server()
+	}
+	return out
 }
 
 // ports is sorted, each once, and a list even when it is empty.

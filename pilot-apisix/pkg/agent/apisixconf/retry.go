@@ -57,7 +57,7 @@ const retryLocation = `location @mesh_retry_%s {
     proxy_buffering off;
     proxy_buffer_size 16k;
     proxy_busy_buffers_size 16k;
-    proxy_next_upstream %s;
+    %sproxy_next_upstream %s;
     proxy_pass $upstream_scheme://apisix_backend$upstream_uri;
     header_filter_by_lua_block { apisix.http_header_filter_phase() }
     body_filter_by_lua_block { apisix.http_body_filter_phase() }
@@ -66,11 +66,11 @@ const retryLocation = `location @mesh_retry_%s {
 `
 
 // retryLocations are the named locations that mesh-retry sends requests to, one per class: nginx decides per location what is
-// tried again.
-func retryLocations() string {
+// tried again. tls are directives for the connections to servers.
+func retryLocations(tls string) string {
 	var b strings.Builder
 	for _, c := range retryClasses {
-		fmt.Fprintf(&b, retryLocation, c.name, c.conditions)
+		fmt.Fprintf(&b, retryLocation, c.name, strings.ReplaceAll(tls, "\n", "\n    "), c.conditions)
 	}
 	return b.String()
 }

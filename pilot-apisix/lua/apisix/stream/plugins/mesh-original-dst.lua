@@ -48,13 +48,17 @@ function _M.preread(conf, ctx)
     end
     local idle = conf.idle_timeout or 3600
     -- A connection lives longer than the table.
-    upstream.set(ctx, "mesh_original_dst#" .. host .. ":" .. port, ctx.conf_version, {
+    local up = {
         type = "roundrobin",
         scheme = "tcp",
         retries = 0,
         timeout = {connect = conf.connect_timeout or 10, send = idle, read = idle},
         nodes = {{host = host, port = port, weight = 1}},
-    })
+    }
+    if conf.peers_of then
+        original_dst.secure(up, upstream.get_by_id(conf.peers_of), host, port)
+    end
+    upstream.set(ctx, "mesh_original_dst#" .. host .. ":" .. port, ctx.conf_version, up)
 end
 
 return _M
