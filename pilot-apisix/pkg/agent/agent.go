@@ -56,6 +56,8 @@ type Agent struct {
 	store    *store.Store
 	intake   *intake.Handler
 	xds      *ads.Client
+	// apisix is nil when the agent runs none.
+	apisix *sidecar
 
 	gateway, readiness, stats, admin net.Listener
 
@@ -87,6 +89,9 @@ func New(cfg *config.Config) (a *Agent, err error) {
 	}
 	a.store, err = store.Open(store.Options{Dir: cfg.DataDir, Workload: cfg.Workload})
 	if err != nil {
+		return a, err
+	}
+	if a.apisix, err = newSidecar(cfg.Proxy, a.gateway.Addr(), a.store, a.security); err != nil {
 		return a, err
 	}
 	a.intake = intake.NewHandler(a.store, nil, a.applied)
@@ -145,11 +150,14 @@ func (a *Agent) check() {
 
 // Run serves until ctx ends or a port fails, then saves what is held.
 func (a *Agent) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
+	outer, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	log.Infof("agent of %s: istiod %s, gateway %s, readiness %s, status %s, admin %s, data %s", a.cfg.Node.GetId(), a.cfg.XDS.Address,
 		a.gateway.Addr(), a.readiness.Addr(), a.stats.Addr(), a.admin.Addr(), a.cfg.DataDir)
 
+	// All else goes on while APISIX ends what it has begun.
+	ctx, end := context.WithCancel(context.WithoutCancel(outer))
+	defer end()
 	a.measure()
 	// What a start leaves behind is worth giving back, too.
 	a.large <- struct{}{}
@@ -158,6 +166,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	wg.Go(func() { a.xds.Run(ctx) })
 	wg.Go(func() { a.store.Run(ctx) })
 	wg.Go(func() { a.trim(ctx) })
+	var attended sync.WaitGroup
+	if a.apisix != nil {
+		attended.Go(func() { a.apisix.run(outer, a.configured) })
+	}
 	wg.Go(func() {
 		if err := a.serveGateway(ctx); err != nil {
 			cancel(err)
@@ -178,11 +190,16 @@ func (a *Agent) Run(ctx context.Context) error {
 			}
 		})
 	}
-	<-ctx.Done()
+	<-outer.Done()
 	close(a.ending)
+	if a.apisix != nil {
+		attended.Wait()
+		a.apisix.drain()
+	}
+	end()
 	wg.Wait()
 	err := a.Close()
-	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+	if cause := context.Cause(outer); !errors.Is(cause, context.Canceled) {
 		err = errors.Join(cause, err)
 	}
 	log.Infof("agent of %s has ended", a.cfg.Node.GetId())
@@ -239,6 +256,9 @@ func (a *Agent) Ready() error {
 	}
 	select {
 	case <-a.configured:
+		if a.apisix != nil {
+			return a.apisix.ready()
+		}
 		return nil
 	default:
 	}

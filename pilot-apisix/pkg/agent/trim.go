@@ -31,6 +31,9 @@ const (
 // applied is called after each response of istiod's.
 func (a *Agent) applied(bytes int) {
 	a.check()
+	if a.apisix != nil {
+		a.apisix.Changed()
+	}
 	if a.untrimmed.Add(int64(bytes)) < trimBytes {
 		return
 	}

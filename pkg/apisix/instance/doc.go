@@ -12,9 +12,10 @@
 // See the License for the specific language governing permissions and
 // limitations under the License.
 
-// Package instance runs a stock APISIX: it finds the installation, gives an instance a working directory of its own, and starts
-// and stops it.
+// Package instance runs a stock APISIX: it finds the installation, gives an instance a working directory of its own, and starts,
+// reloads and stops it.
 //
 // What comes in is a directory and the text of a config.yaml (pilot-apisix/pkg/agent/apisixconf renders it); what goes out is
-// a process. The demo, and the tests that need real traffic call it.
+// a process. The agent
+// (pilot-apisix/pkg/agent/proxy), the demo, and the tests that need real traffic call it.
 package instance

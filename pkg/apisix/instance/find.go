@@ -49,6 +49,11 @@ func Find() (Installation, error) {
 	if home == "" {
 		return Installation{}, ErrNotFound
 	}
+	return At(home)
+}
+
+// At is the APISIX that is installed in home. The error says what is missing.
+func At(home string) (Installation, error) {
 	if !exists(filepath.Join(home, "apisix/cli/apisix.lua")) {
 		return Installation{}, fmt.Errorf("%s is no APISIX: it lacks apisix/cli/apisix.lua", home)
 	}

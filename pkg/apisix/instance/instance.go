@@ -36,10 +36,12 @@ const maxDir = 107 - len("/logs/stream_worker_events.sock")
 
 // Instance is a running APISIX.
 type Instance struct {
-	dir  string
-	cmd  *exec.Cmd
-	done chan struct{}
-	err  error
+	installation Installation
+	dir          string
+	// process is nginx's master.
+	process *os.Process
+	done    chan struct{}
+	err     error
 }
 
 // Start runs an instance in dir, which it fills: config.yaml is config, everything else is links into the installation. The
@@ -58,14 +60,14 @@ func (i Installation) Start(ctx context.Context, dir string, config []byte, out 
 	if err := i.init(ctx, dir); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(i.OpenResty, "-p", dir, "-c", filepath.Join(dir, "conf/nginx.conf"), "-g", "daemon off;")
+	cmd := exec.Command(i.OpenResty, append(nginxArgs(dir), "-g", "daemon off;")...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, out
 	// A group of its own, so that the workers can be ended with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &Instance{dir: dir, cmd: cmd, done: make(chan struct{})}
+	p := &Instance{installation: i, dir: dir, process: cmd.Process, done: make(chan struct{})}
 	go func() {
 		p.err = cmd.Wait()
 		close(p.done)
@@ -97,17 +99,34 @@ func (i Installation) prepare(dir string, config []byte) error {
 			}
 		}
 	}
+	if err := writeConfig(dir, config); err != nil {
+		return err
+	}
 	// What an instance that was killed left behind would keep this one from starting.
 	stale, err := filepath.Glob(filepath.Join(dir, "logs/*.sock"))
 	if err != nil {
 		return err
 	}
-	for _, s := range append(stale, filepath.Join(dir, "logs/nginx.pid")) {
+	for _, s := range append(stale, filepath.Join(dir, pidFile)) {
 		if err := os.Remove(s); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}
-	return os.WriteFile(filepath.Join(dir, "conf/config.yaml"), config, 0o600)
+	return nil
+}
+
+// configFile is the configuration below an instance's directory, pidFile the number of nginx's master process.
+const (
+	configFile = "conf/config.yaml"
+	pidFile    = "logs/nginx.pid"
+)
+
+func writeConfig(dir string, config []byte) error {
+	return os.WriteFile(filepath.Join(dir, configFile), config, 0o600)
+}
+
+func nginxArgs(dir string) []string {
+	return []string{"-p", dir, "-c", filepath.Join(dir, "conf/nginx.conf")}
 }
 
 func relink(target, link string) error {
@@ -143,7 +162,7 @@ func (p *Instance) Err() error {
 
 // ErrorLog is the end of the instance's error log.
 func (p *Instance) ErrorLog() string {
-	b, err := os.ReadFile(filepath.Join(p.dir, "logs/error.log"))
+	b, err := os.ReadFile(p.LogFile())
 	if err != nil {
 		return err.Error()
 	}
@@ -158,11 +177,11 @@ func (p *Instance) Stop() error {
 		return p.err
 	default:
 	}
-	_ = p.cmd.Process.Signal(syscall.SIGQUIT)
+	_ = p.Quit()
 	select {
 	case <-p.done:
 	case <-time.After(stopTimeout):
-		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+		_ = p.Kill()
 		<-p.done
 	}
 	return p.err

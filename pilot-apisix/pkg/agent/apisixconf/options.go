@@ -37,6 +37,8 @@ type Options struct {
 	// Identity is the directory with the workload's CertChainFile, KeyFile and RootCertFile; there is no mutual TLS when empty. RootCertFile must be
 	// there when nginx starts.
 	Identity string
+	// Roots stands for the content of RootCertFile, so that another one is another configuration.
+	Roots string
 	// InboundPorts are the ports of those of the addresses, for HTTP and for TCP, that take what is sent to the workload. The
 	// others take what the workload sends.
 	InboundPorts []int
@@ -136,6 +138,7 @@ func (o *Options) validate() error {
 		{"ExtraLuaPath", o.ExtraLuaPath, luaPath},
 		{"LuaModuleHook", o.LuaModuleHook, moduleName},
 		{"Identity", o.Identity, word},
+		{"Roots", o.Roots, word},
 	} {
 		if f.value != "" && !f.allowed.MatchString(f.value) {
 			return fmt.Errorf("%s %q: nginx.conf cannot hold this", f.field, f.value)

@@ -235,7 +235,7 @@ func meshAttributes(o *Options) (object, error) {
 		out["capture"] = o.Capture.attributes()
 	}
 	if o.Identity != "" {
-		out["identity"] = o.Identity
+		out["identity"], out["roots"] = o.Identity, o.Roots
 	}
 	return out, nil
 }

@@ -55,6 +55,10 @@ type Args struct {
 	StsPort int
 	// Profiling adds /debug/pprof to the admin page.
 	Profiling bool
+	// APISIXHome is the installation of the APISIX to run; none when empty.
+	APISIXHome string
+	// ProxyDir is the directory of the proxy; the proxy configuration's configPath when empty.
+	ProxyDir string
 
 	// Plaintext connects to istiod without TLS.
 	Plaintext bool
@@ -96,6 +100,9 @@ type Config struct {
 	AdminAddress string
 	// Profiling adds /debug/pprof to the admin page.
 	Profiling bool
+
+	// Proxy is the APISIX to run; nil for none.
+	Proxy *Proxy
 
 	// DataDir keeps the last good configuration.
 	DataDir string
@@ -150,6 +157,9 @@ func New(args Args) (*Config, error) {
 		return nil, err
 	}
 	if c.Security, err = newSecurityOptions(c, args.StsPort); err != nil {
+		return nil, err
+	}
+	if c.Proxy, err = newProxy(args, pc, addresses()); err != nil {
 		return nil, err
 	}
 	if c.Workload, c.Node, err = newNode(role, args, pc, c.XDS.RootCA); err != nil {

@@ -75,6 +75,11 @@ var (
 	istiodSANVar  = env.Register("ISTIOD_SAN", "",
 		"Override the ServerName used to validate Istiod certificate. "+
 			"Can be used as an alternative to setting /etc/hosts for VMs - discovery address will be an IP:port")
+	exitOnZeroVar = env.Register("EXIT_ON_ZERO_ACTIVE_CONNECTIONS", false,
+		"When set to true, terminates proxy when number of active connections become zero during draining")
+	minimumDrainVar = env.Register("MINIMUM_DRAIN_DURATION", 5*time.Second,
+		"The minimum duration for which agent waits before it checks for active connections and terminates proxy"+
+			"when number of active connections become zero")
 	envoyStatusPortVar = env.Register("ENVOY_STATUS_PORT", 15021, "The proxy's health status port value")
 )
 
@@ -86,6 +91,8 @@ var (
 		"The directory of the last good configuration. It must survive a restart of the agent.")
 	gatewayAddressVar = env.Register("APISIX_GATEWAY_ADDRESS", "",
 		"Where APISIX reads its configuration (etcd v3 over HTTP): a loopback host:port, or unix:///path.")
+	apisixHomeVar = env.Register("APISIX_AGENT_APISIX_HOME", "",
+		"The installation of the APISIX that the agent runs, such as /usr/local/apisix. Without it the agent runs none.")
 	compressionVar = env.Register("XDS_COMPRESSION", "",
 		"Set to gzip to have istiod's pushes compressed: less network for more of istiod's CPU.")
 )

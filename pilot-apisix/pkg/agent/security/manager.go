@@ -42,6 +42,8 @@ const (
 // Manager holds the credentials of one workload. Its methods may be called from any goroutine.
 type Manager struct {
 	cfg *config.Config
+	// output is nil when no proxy needs the certificate.
+	output *Output
 
 	mu sync.Mutex
 	// workload is the current certificate, nil until the CA has given one.
@@ -66,6 +68,12 @@ func New(cfg *config.Config) (*Manager, error) {
 		return nil, fmt.Errorf("CA_PROVIDER=%q: only %s is built in", cfg.Security.CAProviderName, citadelProvider)
 	}
 	return m, nil
+}
+
+// SetOutput has the certificate written for the proxy. It is called before Run, and false when the workload uses none.
+func (m *Manager) SetOutput(o *Output) bool {
+	m.output = o
+	return m.usesCertificates()
 }
 
 // usesCA is false when certificates come as files, and when plaintext was asked for and no other CA is named.
@@ -134,8 +142,14 @@ func (m *Manager) request(secrets *cache.SecretManagerClient) error {
 	if err != nil {
 		return fmt.Errorf("certificate of the workload: %w", err)
 	}
-	if _, err := secrets.GenerateSecret(istiosecurity.RootCertReqResourceName); err != nil {
+	root, err := secrets.GenerateSecret(istiosecurity.RootCertReqResourceName)
+	if err != nil {
 		return err
+	}
+	if m.output != nil {
+		if err := m.output.write(item, root); err != nil {
+			return fmt.Errorf("certificate of the workload for the proxy: %w", err)
+		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

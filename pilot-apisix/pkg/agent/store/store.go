@@ -75,6 +75,8 @@ type Store struct {
 
 	mu   sync.Mutex
 	held map[string]*Resource
+	// own are the names of the agent's own resources.
+	own map[string]struct{}
 	// generation counts changes of held; saved is the one on disk.
 	generation, saved uint64
 	savedAt           time.Time
@@ -95,7 +97,7 @@ func Open(opts Options) (*Store, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	s := &Store{opts: opts, held: map[string]*Resource{}, dirty: make(chan struct{}, 1)}
+	s := &Store{opts: opts, held: map[string]*Resource{}, own: map[string]struct{}{}, dirty: make(chan struct{}, 1)}
 	if opts.Dir == "" {
 		log.Warnf("no data directory: a restart of this agent will have no configuration until istiod answers")
 	} else {
@@ -160,7 +162,7 @@ func (s *Store) Apply(u Update) Result {
 		if old != nil && bytes.Equal(old.JSON, r.JSON) {
 			// Only the version or the origin is new: keep the bytes that the etcd store shares.
 			r.JSON = old.JSON
-		} else {
+		} else if _, own := s.own[r.Name()]; !own {
 			ops = append(ops, etcdapi.Op{Key: r.key, Value: r.JSON})
 			result.Changed++
 		}
@@ -173,7 +175,9 @@ func (s *Store) Apply(u Update) Result {
 		}
 		if r := s.held[name]; r != nil {
 			delete(s.held, name)
-			removed = append(removed, r)
+			if _, own := s.own[name]; !own {
+				removed = append(removed, r)
+			}
 		}
 	}
 	sorted(removed)
@@ -182,7 +186,7 @@ func (s *Store) Apply(u Update) Result {
 	}
 	result.Removed = len(removed)
 	result.Revision = s.apply(ops)
-	if len(upserts) > 0 || len(removed) > 0 {
+	if len(upserts) > 0 || len(u.Removed) > 0 {
 		s.generation++
 		select {
 		case s.dirty <- struct{}{}:
@@ -196,6 +200,15 @@ func (s *Store) Apply(u Update) Result {
 func (s *Store) apply(ops []etcdapi.Op) int64 {
 	s.revisions.reserve(s.etcd.Revision() + int64(len(ops)))
 	return s.etcd.Apply(ops)
+}
+
+// Put makes a resource of the agent's own visible to APISIX, in the place of one that istiod may send under the name. It is not among what is held,
+// and not saved.
+func (s *Store) Put(r *Resource) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.own[r.Name()] = struct{}{}
+	s.apply([]etcdapi.Op{{Key: r.key, Value: r.JSON}})
 }
 
 // Versions are the versions of all that is held, by name.
