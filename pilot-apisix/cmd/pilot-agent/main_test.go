@@ -60,7 +60,7 @@ func TestUpstreamFlags(t *testing.T) {
 			t.Errorf("upstream's flag --%s is not known", f[1])
 		}
 	}
-	for _, name := range []string{"request", "wait", "version"} {
+	for _, name := range []string{"request", "wait", "version", "istio-iptables"} {
 		if c, _, err := newRootCommand().Find([]string{name}); err != nil || c.Name() != name {
 			t.Errorf("no command %s", name)
 		}
