@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"istio.io/istio/pilot/cmd/pilot-agent/status"
 	"istio.io/istio/pkg/config/constants"
 	"istio.io/istio/pkg/env"
 	"istio.io/istio/pkg/jwt"
@@ -75,6 +76,7 @@ var (
 	istiodSANVar  = env.Register("ISTIOD_SAN", "",
 		"Override the ServerName used to validate Istiod certificate. "+
 			"Can be used as an alternative to setting /etc/hosts for VMs - discovery address will be an IP:port")
+	appProbersVar      = env.Register(status.KubeAppProberEnvName, "", "")
 	envoyStatusPortVar = env.Register("ENVOY_STATUS_PORT", 15021, "The proxy's health status port value")
 )
 
@@ -86,6 +88,8 @@ var (
 		"The directory of the last good configuration. It must survive a restart of the agent.")
 	gatewayAddressVar = env.Register("APISIX_GATEWAY_ADDRESS", "",
 		"Where APISIX reads its configuration (etcd v3 over HTTP): a loopback host:port, or unix:///path.")
+	proxyMetricsVar = env.Register("APISIX_METRICS_ADDRESS", "",
+		"Where APISIX serves its metrics: a loopback host:port. They join those of the status port.")
 	compressionVar = env.Register("XDS_COMPRESSION", "",
 		"Set to gzip to have istiod's pushes compressed: less network for more of istiod's CPU.")
 )
