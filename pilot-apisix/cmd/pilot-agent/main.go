@@ -25,6 +25,7 @@ import (
 	"istio.io/istio/pkg/cmd"
 	"istio.io/istio/pkg/log"
 	"istio.io/istio/pkg/version"
+	iptables "istio.io/istio/tools/istio-iptables/pkg/cmd"
 )
 
 // gcPercent lets the heap grow by half before the next collection, not by all: in each sidecar, memory is worth more
@@ -56,6 +57,6 @@ func newRootCommand() *cobra.Command {
 	logging := log.DefaultOptions()
 	logging.AttachCobraFlags(root)
 	cmd.AddFlags(root)
-	root.AddCommand(newProxyCommand(logging), newRequestCommand(), newWaitCommand(), version.CobraCommand())
+	root.AddCommand(newProxyCommand(logging), newRequestCommand(), newWaitCommand(), version.CobraCommand(), iptables.GetCommand(logging))
 	return root
 }

@@ -60,7 +60,7 @@ func TestUpstreamFlags(t *testing.T) {
 			t.Errorf("upstream's flag --%s is not known", f[1])
 		}
 	}
-	for _, name := range []string{"request", "wait", "version"} {
+	for _, name := range []string{"request", "wait", "version", "istio-iptables"} {
 		if c, _, err := newRootCommand().Find([]string{name}); err != nil || c.Name() != name {
 			t.Errorf("no command %s", name)
 		}
@@ -69,7 +69,6 @@ func TestUpstreamFlags(t *testing.T) {
 
 // envoysEnvironment are upstream's variables that have no meaning here, and why.
 var envoysEnvironment = map[string]string{
-	"status.KubeAppProberEnvName":      "probes of the application are rewritten by a later version of this agent",
 	"XDS_AUTH_PROVIDER":                "upstream registers it and uses it nowhere but in its own tests",
 	"WORKLOAD_IDENTITY_SOCKET_FILE":    "SPIRE's socket is not used; its files are",
 	"ISTIO_META_ENABLE_SELF_DISCOVERY": "Envoy's bootstrap",
@@ -104,7 +103,7 @@ func TestUpstreamEnvironment(t *testing.T) {
 		t.Fatalf("only %d variables were found in upstream's source: look at how it declares them", len(variables))
 	}
 	for _, v := range variables {
-		if name := v[2]; envoysEnvironment[name] == "" && !bytes.Contains(ours, []byte(`env.Register("`+name+`"`)) {
+		if name := v[2]; envoysEnvironment[name] == "" && !bytes.Contains(ours, []byte(`env.Register(`+v[1]+name+v[1])) {
 			t.Errorf("upstream's variable %s is not read", name)
 		}
 	}

@@ -102,13 +102,15 @@ func addOwnFlags(flags *pflag.FlagSet, args *config.Args) {
 			config.DefaultGatewayAddress))
 	flags.StringVar(&args.ReadinessAddress, "readinessAddress", "", "Address of /healthz/ready. Default :15021, or ENVOY_STATUS_PORT.")
 	flags.StringVar(&args.StatusAddress, "statusAddress", "",
-		"Address of /stats/prometheus. Default :15020, or the proxy configuration's statusPort.")
+		"Address of /stats/prometheus and of the application's probes. Default :15020, or the proxy configuration's statusPort.")
 	flags.StringVar(&args.AdminAddress, "adminAddress", "",
 		"Address of the admin page, on loopback. Default 127.0.0.1:15000, or the proxy configuration's proxyAdminPort.")
 	flags.StringVar(&args.APISIXHome, "apisixHome", "",
 		"Installation of the APISIX to run, such as /usr/local/apisix. None by default, or APISIX_AGENT_APISIX_HOME.")
 	flags.StringVar(&args.ProxyDir, "proxyDir", "",
 		"Directory in which APISIX runs. It must not outlive the pod, because the private key is there. Default the proxy configuration's configPath.")
+	flags.StringVar(&args.ProxyMetricsAddress, "proxyMetricsAddress", "",
+		"Address of APISIX's metrics, on loopback, to join those of the status port. None by default, or APISIX_METRICS_ADDRESS.")
 	flags.StringVar(&args.DataDir, "dataDir", "",
 		"Directory of the last good configuration. It must survive a restart of the agent. Default /var/lib/istio/data/apisix-mesh.")
 	flags.StringVar(&args.TokenPath, "tokenPath", "", "File of the bearer token for istiod. Default "+constants.ThirdPartyJwtPath+".")

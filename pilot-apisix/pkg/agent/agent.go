@@ -69,12 +69,18 @@ type Agent struct {
 	large     chan struct{}
 	// ending is closed when the agent ends.
 	ending chan struct{}
+	// quit ends Run in order, as the end of its context does; quitting is done from then on.
+	quit     context.CancelFunc
+	quitting context.Context
+
+	statsServer *http.Server
 }
 
 // New opens the state on disk and every port. The agent does nothing before Run, and Close ends it when Run is not
 // called.
 func New(cfg *config.Config) (a *Agent, err error) {
 	a = &Agent{cfg: cfg, started: time.Now(), configured: make(chan struct{}), large: make(chan struct{}, 1), ending: make(chan struct{})}
+	a.quitting, a.quit = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
 			_ = a.Close()
@@ -85,6 +91,9 @@ func New(cfg *config.Config) (a *Agent, err error) {
 		return a, err
 	}
 	if err = a.listen(); err != nil {
+		return a, err
+	}
+	if a.statsServer, err = status.Stats(a, a.statsOptions()); err != nil {
 		return a, err
 	}
 	a.store, err = store.Open(store.Options{Dir: cfg.DataDir, Workload: cfg.Workload})
@@ -152,6 +161,7 @@ func (a *Agent) check() {
 func (a *Agent) Run(ctx context.Context) error {
 	outer, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	defer context.AfterFunc(a.quitting, func() { cancel(nil) })()
 	log.Infof("agent of %s: istiod %s, gateway %s, readiness %s, status %s, admin %s, data %s", a.cfg.Node.GetId(), a.cfg.XDS.Address,
 		a.gateway.Addr(), a.readiness.Addr(), a.stats.Addr(), a.admin.Addr(), a.cfg.DataDir)
 
@@ -181,7 +191,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		server   *http.Server
 	}{
 		{"readiness", a.readiness, status.Readiness(a)},
-		{"status", a.stats, status.Stats(a)},
+		{"status", a.stats, a.statsServer},
 		{"admin", a.admin, status.Admin(a, a.cfg.Profiling)},
 	} {
 		wg.Go(func() {

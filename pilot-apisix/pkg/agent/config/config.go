@@ -26,6 +26,7 @@ import (
 
 	meshconfig "istio.io/api/mesh/v1alpha1"
 	upstreamconfig "istio.io/istio/pilot/cmd/pilot-agent/config"
+	"istio.io/istio/pilot/cmd/pilot-agent/status"
 	"istio.io/istio/pkg/config/constants"
 	istiosecurity "istio.io/istio/pkg/security"
 )
@@ -68,6 +69,8 @@ type Args struct {
 	ReadinessAddress string
 	StatusAddress    string
 	AdminAddress     string
+	// ProxyMetricsAddress is where APISIX serves its metrics, a loopback host:port.
+	ProxyMetricsAddress string
 	// DataDir keeps what must survive a restart.
 	DataDir string
 	// TokenPath is the file of the bearer token; Istio's usual place when empty.
@@ -103,6 +106,14 @@ type Config struct {
 
 	// Proxy is the APISIX to run; nil for none.
 	Proxy *Proxy
+	// InstanceIP is the pod's address, where the application listens; empty outside of Kubernetes.
+	InstanceIP string
+	// AppProbers are the pod's probes as injection left them, a JSON object.
+	AppProbers string
+	// PrometheusAnnotations are those of the pod as injection left them, a JSON object; always empty for a router.
+	PrometheusAnnotations string
+	// ProxyMetricsAddress is where APISIX serves its metrics, on loopback; empty when it does not.
+	ProxyMetricsAddress string
 
 	// DataDir keeps the last good configuration.
 	DataDir string
@@ -147,8 +158,14 @@ func New(args Args) (*Config, error) {
 		ProxyConfig: pc,
 		CARootCA:    caRootCAVar.Get(),
 		Profiling:   args.Profiling,
+		InstanceIP:  instanceIPVar.Get(),
+		AppProbers:  appProbersVar.Get(),
 		TokenPath:   orDefault(args.TokenPath, constants.ThirdPartyJwtPath),
 		DataDir:     orDefault(args.DataDir, dataDirVar.Get(), filepath.Join(constants.IstioDataDir, dataDirName)),
+	}
+	if role == "sidecar" {
+		// A gateway's Service may have the status port, and would show the application's metrics to everybody.
+		c.PrometheusAnnotations = status.PrometheusScrapingConfig.Get()
 	}
 	if err := c.setAddresses(args); err != nil {
 		return nil, err
@@ -204,18 +221,26 @@ func (c *Config) setAddresses(args Args) error {
 	c.StatusAddress = orDefault(args.StatusAddress, ":"+strconv.Itoa(int(c.ProxyConfig.GetStatusPort())))
 	c.AdminAddress = orDefault(args.AdminAddress,
 		net.JoinHostPort("127.0.0.1", strconv.Itoa(int(c.ProxyConfig.GetProxyAdminPort()))))
+	c.ProxyMetricsAddress = orDefault(args.ProxyMetricsAddress, proxyMetricsVar.Get())
 	for _, a := range []struct{ flag, address string }{
 		{"readinessAddress", c.ReadinessAddress},
 		{"statusAddress", c.StatusAddress},
 		{"adminAddress", c.AdminAddress},
+		{"proxyMetricsAddress", c.ProxyMetricsAddress},
 	} {
+		if a.address == "" {
+			continue
+		}
 		if _, _, err := net.SplitHostPort(a.address); err != nil {
 			return fmt.Errorf("--%s %q: not host:port: %w", a.flag, a.address, err)
 		}
 	}
 	// The admin page shows the whole configuration.
-	if host, _, _ := net.SplitHostPort(c.AdminAddress); host != "localhost" && !net.ParseIP(host).IsLoopback() {
+	if !onLoopback(c.AdminAddress) {
 		return fmt.Errorf("--adminAddress %q: not a loopback address, such as 127.0.0.1:15000", c.AdminAddress)
+	}
+	if c.ProxyMetricsAddress != "" && !onLoopback(c.ProxyMetricsAddress) {
+		return fmt.Errorf("--proxyMetricsAddress %q: not a loopback address, such as 127.0.0.1:9091", c.ProxyMetricsAddress)
 	}
 	if !strings.HasPrefix(c.GatewayAddress, "unix:") {
 		if _, _, err := net.SplitHostPort(c.GatewayAddress); err != nil {
@@ -223,6 +248,11 @@ func (c *Config) setAddresses(args Args) error {
 		}
 	}
 	return nil
+}
+
+func onLoopback(address string) bool {
+	host, _, _ := net.SplitHostPort(address)
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // orDefault is the first of values that is not empty.

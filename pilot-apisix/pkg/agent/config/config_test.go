@@ -239,6 +239,8 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"status", nil, Args{StatusAddress: "here"}, "--statusAddress"},
 		{"admin", nil, Args{AdminAddress: "here"}, "--adminAddress"},
 		{"admin for everybody", nil, Args{AdminAddress: ":15000"}, "not a loopback address"},
+		{"metrics", nil, Args{ProxyMetricsAddress: "here"}, "--proxyMetricsAddress"},
+		{"metrics of elsewhere", map[string]string{"APISIX_METRICS_ADDRESS": "10.0.0.1:9091"}, Args{}, "not a loopback address"},
 		{"credential fetcher", map[string]string{"CREDENTIAL_FETCHER_TYPE": "cat"}, Args{}, "CREDENTIAL_FETCHER_TYPE"},
 		{"two kinds of certificates", map[string]string{"PROV_CERT": "/x", "FILE_MOUNTED_CERTS": "true"}, Args{}, "exclude each other"},
 		{"GKE without files", map[string]string{"CA_PROVIDER": "GkeWorkloadCertificate"}, Args{}, "not all there"},
@@ -251,6 +253,22 @@ func TestMistakesAreNamed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStatusPort: what injection says of the application, for a sidecar and not for a gateway.
+func TestStatusPort(t *testing.T) {
+	sidecar(t, map[string]string{
+		"ISTIO_KUBE_APP_PROBERS":       `{"/app-health/reviews/livez":{}}`,
+		"ISTIO_PROMETHEUS_ANNOTATIONS": `{"scrape":"true"}`,
+		"APISIX_METRICS_ADDRESS":       "127.0.0.1:9091",
+	})
+	c, err := New(Args{})
+	assert.NoError(t, err)
+	assert.Equal(t, []string{c.InstanceIP, c.AppProbers, c.PrometheusAnnotations, c.ProxyMetricsAddress},
+		[]string{"10.1.2.3", `{"/app-health/reviews/livez":{}}`, `{"scrape":"true"}`, "127.0.0.1:9091"})
+	c, err = New(Args{Role: "router", ProxyMetricsAddress: "localhost:1"})
+	assert.NoError(t, err)
+	assert.Equal(t, []string{c.PrometheusAnnotations, c.ProxyMetricsAddress}, []string{"", "localhost:1"})
 }
 
 // TestUpstreamVariables holds this package to the names of upstream's environment.

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"istio.io/istio/pilot/cmd/pilot-agent/status"
 	"istio.io/istio/pkg/config/constants"
 	"istio.io/istio/pkg/env"
 	"istio.io/istio/pkg/jwt"
@@ -80,6 +81,7 @@ var (
 	minimumDrainVar = env.Register("MINIMUM_DRAIN_DURATION", 5*time.Second,
 		"The minimum duration for which agent waits before it checks for active connections and terminates proxy"+
 			"when number of active connections become zero")
+	appProbersVar      = env.Register(status.KubeAppProberEnvName, "", "")
 	envoyStatusPortVar = env.Register("ENVOY_STATUS_PORT", 15021, "The proxy's health status port value")
 )
 
@@ -93,6 +95,8 @@ var (
 		"Where APISIX reads its configuration (etcd v3 over HTTP): a loopback host:port, or unix:///path.")
 	apisixHomeVar = env.Register("APISIX_AGENT_APISIX_HOME", "",
 		"The installation of the APISIX that the agent runs, such as /usr/local/apisix. Without it the agent runs none.")
+	proxyMetricsVar = env.Register("APISIX_METRICS_ADDRESS", "",
+		"Where APISIX serves its metrics: a loopback host:port. They join those of the status port.")
 	compressionVar = env.Register("XDS_COMPRESSION", "",
 		"Set to gzip to have istiod's pushes compressed: less network for more of istiod's CPU.")
 )

@@ -28,20 +28,27 @@ import (
 const metricPrefix = "istio_agent_"
 
 // exporter is one for the process, as Istio's meter provider is.
-var exporter = sync.OnceValues(func() (http.Handler, error) {
+var exporter = sync.OnceValues(func() (registered, error) {
 	registry := prometheus.NewRegistry()
 	prefixed := prometheus.WrapRegistererWithPrefix(metricPrefix, registry)
 	prefixed.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	prefixed.MustRegister(collectors.NewGoCollector())
-	return monitoring.RegisterPrometheusExporter(prefixed, registry)
+	handler, err := monitoring.RegisterPrometheusExporter(prefixed, registry)
+	return registered{registry, handler}, err
 })
+
+// registered are the process's metrics.
+type registered struct {
+	prometheus.Gatherer
+	http.Handler
+}
 
 // metrics answers with the process's metrics.
 func metrics() http.Handler {
-	handler, err := exporter()
+	exported, err := exporter()
 	if err != nil {
 		log.Errorf("no metrics: %v", err)
 		return http.NotFoundHandler()
 	}
-	return handler
+	return exported.Handler
 }

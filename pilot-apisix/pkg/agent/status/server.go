@@ -41,15 +41,6 @@ func Readiness(source Source) *http.Server {
 	return newServer(mux)
 }
 
-// Stats is the server for Prometheus.
-func Stats(source Source) *http.Server {
-	s := &server{source: source}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz/ready", s.ready)
-	mux.Handle("GET /stats/prometheus", metrics())
-	return newServer(mux)
-}
-
 // Admin is the server for people. It must listen on loopback only.
 func Admin(source Source, profiling bool) *http.Server {
 	s := &server{source: source}

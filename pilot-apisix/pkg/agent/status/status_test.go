@@ -43,6 +43,13 @@ func (s *standinSource) Ready() error                 { return s.notReady }
 func (s *standinSource) Status() Status               { return s.status }
 func (s *standinSource) Resources() []*store.Resource { return s.resources }
 
+func stats(t *testing.T, source Source) *http.Server {
+	t.Helper()
+	server, err := Stats(source, StatsOptions{})
+	assert.NoError(t, err)
+	return server
+}
+
 func get(t *testing.T, server *http.Server, path, host string) (int, string) {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, path, nil)
@@ -63,7 +70,7 @@ func TestReadiness(t *testing.T) {
 		path   string
 	}{
 		{Readiness(source), "/healthz/ready"},
-		{Stats(source), "/healthz/ready"},
+		{stats(t, source), "/healthz/ready"},
 		{Admin(source, false), "http://localhost:15000/ready"},
 	} {
 		source.notReady = errors.New("no configuration yet")
@@ -82,13 +89,13 @@ func TestReadinessServesNothingElse(t *testing.T) {
 		assert.Equal(t, code, http.StatusNotFound, path)
 	}
 	for _, path := range []string{"/", "/config_dump", "/status", "/debug/pprof/"} {
-		code, _ := get(t, Stats(&standinSource{}), path, "")
+		code, _ := get(t, stats(t, &standinSource{}), path, "")
 		assert.Equal(t, code, http.StatusNotFound, path)
 	}
 }
 
 func TestMetrics(t *testing.T) {
-	code, body := get(t, Stats(&standinSource{}), "/stats/prometheus", "")
+	code, body := get(t, stats(t, &standinSource{}), "/stats/prometheus", "")
 	assert.Equal(t, code, http.StatusOK)
 	for _, name := range []string{"istio_agent_process_resident_memory_bytes", "istio_agent_go_goroutines"} {
 		if !strings.Contains(body, name) {

@@ -1,0 +1,42 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package agent
+
+import (
+	"net"
+
+	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/status"
+)
+
+// statsOptions are those of the status port, where the pod may ask the agent to end or to drain.
+func (a *Agent) statsOptions() status.StatsOptions {
+	o := status.StatsOptions{
+		PodIP:        a.cfg.InstanceIP,
+		AppProbers:   a.cfg.AppProbers,
+		Prometheus:   a.cfg.PrometheusAnnotations,
+		ProxyMetrics: a.cfg.ProxyMetricsAddress,
+		Quit:         a.quit,
+		Drain:        a.drain,
+	}
+	if tcp, ok := a.stats.Addr().(*net.TCPAddr); ok {
+		o.Port = tcp.Port
+	}
+	return o
+}
+
+// drain is called on POST /drain. The proxy's life hooks in here.
+func (a *Agent) drain() {
+	log.Infof("the pod asks to drain the proxy")
+}
