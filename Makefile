@@ -135,7 +135,6 @@ gen-check: ## Fail when `make gen` would change a file
 .PHONY: format
 format: ## Format the Go sources: gofumpt, and imports in the order of the house
 	$(TOOL) golangci-lint fmt $(PACKAGES)
-	cd tools/images && $(GO) tool -modfile=../go.mod golangci-lint fmt
 
 .PHONY: gen
 gen: ## Generate what is generated: protobuf code, and every go:generate directive

@@ -158,8 +158,6 @@ func (o options) config(r recipe, b base, image v1.Image) (*v1.ConfigFile, error
 	config := old.DeepCopy()
 	config.RootFS = appended.RootFS
 	config.Created = v1.Time{Time: o.created}
-	// What docker noted of the container that the base was built in.
-	config.Container, config.DockerVersion = "", "" //nolint:staticcheck // deprecated, but bases have it.
 	config.History = append(config.History, v1.History{
 		Created: v1.Time{Time: o.created}, CreatedBy: "make images", Comment: r.name + " " + o.version,
 	})

@@ -80,7 +80,8 @@ func pull(ctx context.Context, value string, platform v1.Platform) (base, error)
 	return base{Image: image, reference: ref.Name()}, nil
 }
 
-// openArchive opens an OCI archive or one of `docker save`; newer versions of that write both kinds at once.
+// openArchive opens an OCI archive or one of `docker save`; newer versions of that write both kinds at once. Older ones keep no
+// manifest: the image's digest is then that of the manifest that is made here, and not the one that a registry knows it by.
 func openArchive(file string, platform v1.Platform, scratch string) (v1.Image, error) {
 	isLayout, err := holds(file, "oci-layout")
 	if err != nil {

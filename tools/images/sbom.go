@@ -144,7 +144,7 @@ func (o options) modules(info *debug.BuildInfo) []spdxPackage {
 		used, origin := m, ""
 		switch {
 		case m.Replace == nil:
-		case m.Replace.Version == "":
+		case m.Replace.Version == "" || m.Replace.Version == "(devel)":
 			origin = "from the directory " + m.Replace.Path
 		default:
 			used, origin = m.Replace, fmt.Sprintf("in the place of %s %s", m.Path, m.Version)
