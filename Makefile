@@ -19,7 +19,7 @@ DIFF_SEED ?= 1
 BENCH    ?= .
 BENCH_PACKAGES ?= ./tests/bench/...
 # The platform of the images, linux/amd64 or linux/arm64, and what each is built on: a reference, an archive (FILE.tar) or an OCI
-# layout (oci:DIRECTORY). A tag moves; with NAME@sha256:… the same commit makes the same images for ever.
+# layout (oci:DIRECTORY). A tag moves; with NAME@sha256:… the same commit and Go make the same images at any time.
 PLATFORM ?= linux/amd64
 PILOT_BASE ?= gcr.io/distroless/static-debian12:nonroot
 PROXY_BASE ?= apache/apisix:3.18.0-debian
