@@ -18,6 +18,15 @@ DIFF_SEED ?= 1
 # Which benchmarks run, and where they are.
 BENCH    ?= .
 BENCH_PACKAGES ?= ./tests/bench/...
+# The platform of the images, linux/amd64 or linux/arm64, and what each is built on: a reference, an archive (FILE.tar) or an OCI
+# layout (oci:DIRECTORY). A tag moves; with NAME@sha256:… the same commit and Go make the same images at any time.
+PLATFORM ?= linux/amd64
+PILOT_BASE ?= gcr.io/distroless/static-debian12:nonroot
+PROXY_BASE ?= apache/apisix:3.18.0-debian
+# Istio's own base for its distroless images: nothing but iptables and what that needs.
+INIT_BASE ?= registry.istio.io/release/iptables:master-2026-04-09T19-02-13
+# The repository prefix of the names in the archives, none when empty.
+HUB ?=
 # Packages whose tests run under the race detector: everything that shares memory between goroutines.
 RACE_PACKAGES ?= ./pkg/... ./pilot-apisix/... ./samples/...
 
@@ -30,6 +39,9 @@ COMMANDS := $(notdir $(patsubst %/,%,$(wildcard pilot-apisix/cmd/*/)))
 # -trimpath): build and test would no longer share the build cache, and Istio takes minutes to compile.
 LDFLAGS = $(shell GO="$(GO)" tools/ldflags.sh)
 BUILD = $(GO) build -ldflags "$(LDFLAGS)"
+# What goes into images has the same bytes wherever it is built, for which it pays with a build cache of its own.
+GOARCH_LINUX = $(notdir $(PLATFORM))
+FOR_LINUX = GOOS=linux GOARCH=$(GOARCH_LINUX) CGO_ENABLED=0
 
 ##@ Everyday
 
@@ -54,6 +66,23 @@ demo: build ## Run Bookinfo on this machine, without a cluster, step by step (KE
 .PHONY: test
 test: ## Run all tests
 	$(GO) test -timeout 15m $(PACKAGES)
+	cd tools/images && $(GO) test ./...
+
+##@ Images
+
+.PHONY: images
+images: build-linux ## Assemble the OCI archives of pilot, proxyv2 and proxy_init, with their SBOMs, for PLATFORM (linux/amd64)
+	cd tools/images && $(GO) build -o $(abspath $(OUT))/assemble .
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(OUT)/assemble --platform=$(PLATFORM) \
+		--base pilot=$(PILOT_BASE) --base proxyv2=$(PROXY_BASE) --base proxy_init=$(INIT_BASE) \
+		--bin=$(OUT)/$(PLATFORM) --lua=pilot-apisix/lua --out=$(OUT)/images --hub="$(HUB)" \
+		--version="$$(GO="$(GO)" tools/version.sh)" --revision="$$(git rev-parse HEAD)"
+
+.PHONY: build-linux
+build-linux: ## Build what the images contain into out/PLATFORM/, reproducibly
+	@mkdir -p $(OUT)/linux/$(GOARCH_LINUX)
+	$(FOR_LINUX) $(GO) build -trimpath -buildvcs=false -ldflags "$$($(FOR_LINUX) GO="$(GO)" tools/ldflags.sh)" \
+		-o $(OUT)/linux/$(GOARCH_LINUX)/ ./pilot-apisix/cmd/pilot-discovery ./pilot-apisix/cmd/pilot-agent
 
 ##@ Checks
 
@@ -85,6 +114,7 @@ bench-lua: ## Measure the Lua of the hot path on LuaJIT (needs luajit)
 .PHONY: lint
 lint: ## Run the linters, go vet among them, at the versions of tools/go.mod
 	$(TOOL) golangci-lint run $(PACKAGES)
+	cd tools/images && $(GO) tool -modfile=../go.mod golangci-lint run
 	$(TOOL) buf lint
 	tools/shellcheck.sh
 

@@ -14,15 +14,13 @@
 # limitations under the License.
 
 # Prints the linker flags of a release build: stripped, and stamped with the version in Istio's own variables, so that
-# `pilot-discovery version`, `istioctl version` and every User-Agent tell what runs.
-#
-# The version starts with that of the Istio it is built on, because Istio reads a proxy's version as its own and decides
-# by it what the proxy understands. VERSION overrides it.
+# `pilot-discovery version`, `istioctl version` and every User-Agent tell what runs. VERSION overrides tools/version.sh.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-describe=$(git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# 12 digits in every clone; git would choose their number by its size, and the same commit would not make the same bytes.
+describe=$(git describe --tags --always --abbrev=12 --dirty 2>/dev/null || echo unknown)
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 status=Clean
 case "$describe" in
@@ -30,15 +28,11 @@ case "$describe" in
 unknown) status=Unknown ;;
 esac
 
-if [[ -z "${VERSION:-}" ]]; then
-  istio=$("${GO:-go}" list -m -f '{{.Dir}}' istio.io/istio)
-  VERSION="$(cat "$istio/VERSION")-apisix.$describe"
-fi
-
+version=$(tools/version.sh)
 pkg=istio.io/istio/pkg/version
 printf -- '-s -w'
 printf -- ' -X %s' \
-  "$pkg.buildVersion=$VERSION" \
+  "$pkg.buildVersion=$version" \
   "$pkg.buildGitRevision=$revision" \
   "$pkg.buildStatus=$status" \
   "$pkg.buildTag=$describe" \

@@ -15,6 +15,8 @@
 package lua
 
 import (
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -66,22 +68,33 @@ func TestWrite(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"apisix/plugins/mesh-retry.lua", "apisix/mesh/path.lua"} {
-		got, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		want, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if string(got) != string(want) {
-			t.Errorf("%s was changed on its way", name)
-		}
+	// Images are given the files of the source directory: these are the same.
+	got, want := luaFiles(t, dir), luaFiles(t, ".")
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
 	}
 	if err := Write(filepath.Join(dir, "apisix/mesh/path.lua")); err == nil {
 		t.Error("a file is taken for a directory")
 	}
+}
+
+// luaFiles are the files below dir/apisix by name.
+func luaFiles(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	err := fs.WalkDir(os.DirFS(dir), "apisix", func(name string, entry fs.DirEntry, err error) error {
+		// Go embeds nothing of such a name.
+		if hidden := strings.HasPrefix(entry.Name(), ".") || strings.HasPrefix(entry.Name(), "_"); err != nil || hidden || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(filepath.Join(dir, name))
+		found[name] = string(content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }
 
 // TestSharedDicts compares the names with those that the balancer looks for.

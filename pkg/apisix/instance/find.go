@@ -23,15 +23,17 @@ import (
 )
 
 // ErrNotFound says that there is no APISIX on this machine.
-var ErrNotFound = errors.New("no APISIX found: set APISIX_HOME to the directory with bin/apisix, or put apisix on PATH")
+var ErrNotFound = errors.New("no APISIX found: set APISIX_HOME to the directory with apisix/cli/apisix.lua, or put apisix on PATH")
 
 // defaultHome is where APISIX's packages install it.
 const defaultHome = "/usr/local/apisix"
 
 // Installation is an APISIX with its runtime. Instances share it and write nothing into it.
 type Installation struct {
-	// Home has bin/, apisix/, conf/ and deps/.
+	// Home has apisix/, conf/ and deps/.
 	Home string
+	// Command is the program apisix: bin/apisix of a build from source, while packages and the official image have /usr/bin/apisix alone.
+	Command string
 	// OpenResty is the runtime's program.
 	OpenResty string
 }
@@ -43,7 +45,7 @@ func Find() (Installation, error) {
 	if home == "" {
 		home = homeOnPath()
 	}
-	if home == "" && exists(filepath.Join(defaultHome, "bin/apisix")) {
+	if home == "" && exists(filepath.Join(defaultHome, "apisix/cli/apisix.lua")) {
 		home = defaultHome
 	}
 	if home == "" {
@@ -57,9 +59,16 @@ func At(home string) (Installation, error) {
 	if !exists(filepath.Join(home, "apisix/cli/apisix.lua")) {
 		return Installation{}, fmt.Errorf("%s is no APISIX: it lacks apisix/cli/apisix.lua", home)
 	}
+	command := filepath.Join(home, "bin/apisix")
+	if !exists(command) {
+		var err error
+		if command, err = exec.LookPath("apisix"); err != nil {
+			return Installation{}, fmt.Errorf("APISIX is in %s, but its program apisix is neither in bin there nor on PATH", home)
+		}
+	}
 	for _, name := range []string{"openresty", "/usr/local/openresty/bin/openresty", "/usr/local/openresty/nginx/sbin/nginx"} {
 		if path, err := exec.LookPath(name); err == nil {
-			return Installation{Home: home, OpenResty: path}, nil
+			return Installation{Home: home, Command: command, OpenResty: path}, nil
 		}
 	}
 	return Installation{}, fmt.Errorf("APISIX is in %s, but its runtime openresty is neither on PATH nor in /usr/local/openresty", home)

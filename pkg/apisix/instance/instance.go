@@ -138,7 +138,7 @@ func relink(target, link string) error {
 
 // init makes nginx.conf from config.yaml, which checks it.
 func (i Installation) init(ctx context.Context, dir string) error {
-	cmd := exec.CommandContext(ctx, filepath.Join(i.Home, "bin/apisix"), "init")
+	cmd := exec.CommandContext(ctx, i.Command, "init")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(i.OpenResty)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	if out, err := cmd.CombinedOutput(); err != nil {
