@@ -1,0 +1,83 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// service is a Service of Kubernetes and the one workload behind it, with a sidecar.
+func service(name, clusterIP, podIP, ports string) string {
+	return fmt.Sprintf(`apiVersion: v1
+kind: Service
+metadata: {name: %[1]s, namespace: default}
+spec:
+  clusterIP: %[2]s
+  selector: {app: %[1]s}
+  ports: [%[4]s]
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: %[1]s, namespace: default}
+spec:
+  address: %[3]s
+  labels: {app: %[1]s, security.istio.io/tlsMode: istio}
+  serviceAccount: %[1]s
+---
+`, name, clusterIP, podIP, ports)
+}
+
+const serverPorts = "{name: http-web, port: 80, targetPort: 8080}, {name: grpc-api, port: 81, targetPort: 8081}, {name: tcp-db, port: 3306, targetPort: 3306}," +
+	" {name: auto, port: 9000, targetPort: 9000}"
+
+const strict = `apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: default}
+spec:
+  mtls: {mode: STRICT}
+`
+
+// TestProtocols sends every kind of traffic from one pod to another.
+func TestProtocols(t *testing.T) {
+	m := newMesh(t, service("server", "10.96.0.10", "10.88.0.10", serverPorts)+service("client", "10.96.0.11", "10.88.0.11", "{name: http, port: 80, targetPort: 8080}"))
+	m.apply("peers", strict)
+	server := m.newPod("server", "10.88.0.10").inject()
+	client := m.newPod("client", "10.88.0.11").inject()
+	outside := m.newPod("outside", "10.88.0.12")
+	server.serveHTTP(8080)
+	server.serveTCP(3306, "5.7.0\n")
+	server.serveHTTP(9000)
+	outside.serveHTTP(8888)
+	server.ready()
+	client.ready()
+
+	expect := func(what, want string, f func() string) {
+		t.Helper()
+		m.eventually(what, func() error {
+			if got := f(); !strings.HasPrefix(got, want) {
+				return errors.New(got)
+			}
+			return nil
+		})
+	}
+	expect("HTTP over mutual TLS", "200 server HTTP/1.1 server from 127.0.0.6", func() string { return client.get("10.96.0.10:80", "server") })
+	expect("a database that speaks first", "5.7.0\nserver hello", func() string { return client.say("10.96.0.10:3306", "hello") })
+	expect("HTTP on a port that says nothing", "200 server HTTP/1.1", func() string { return client.get("10.96.0.10:9000", "server:9000") })
+	expect("to the outside", "200 outside HTTP/1.1", func() string { return client.get("10.88.0.12:8888", "outside:8888") })
+	expect("from the outside in plain text", "error:", func() string { return outside.get("10.88.0.10:8080", "server") })
+}
