@@ -46,6 +46,12 @@ type mesh struct {
 // newMesh starts a control plane with some configuration.
 func newMesh(t *testing.T, yaml string) *mesh {
 	t.Helper()
+	return newMeshOf(t, nil, yaml)
+}
+
+// newMeshOf has a CA of the test's own, unless it is nil.
+func newMeshOf(t *testing.T, ca *authority, yaml string) *mesh {
+	t.Helper()
 	need(t)
 	base := os.Getenv(hubDir)
 	dir, err := os.MkdirTemp(base, "m")
@@ -63,6 +69,9 @@ func newMesh(t *testing.T, yaml string) *mesh {
 	run(t, "ip", "link", "set", m.bridge, "up")
 	if err := os.MkdirAll(m.config, 0o755); err != nil {
 		t.Fatal(err)
+	}
+	if ca != nil {
+		ca.plugIn(t, filepath.Join(dir, "cacerts"))
 	}
 	m.apply("mesh", yaml)
 	m.startIstiod()
@@ -82,6 +91,7 @@ func (m *mesh) startIstiod() {
 		"--meshConfig="+filepath.Join(m.dir, "mesh.yaml"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Dir = m.dir
+	cmd.Env = append(os.Environ(), "ROOT_CA_DIR="+filepath.Join(m.dir, "cacerts"))
 	m.istiod = spawn(m.t, filepath.Join(m.dir, "istiod.log"), cmd)
 	m.t.Cleanup(m.stopIstiod)
 	m.eventually("the control plane is ready", func() error { return ok("http://" + hubAddress + ":8080/ready") })
