@@ -67,7 +67,11 @@ func inHub() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
+	if os.Getenv("E2E_KEEP") == "" {
+		defer os.RemoveAll(dir)
+	} else {
+		fmt.Println("kept:", dir)
+	}
 	// The proxies run as somebody else.
 	if err := os.Chmod(dir, 0o755); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -41,6 +41,8 @@ type mesh struct {
 	istiod   *process
 	pods     map[string]*pod
 	bridge   string
+	// load is nil before there is any.
+	load *load
 }
 
 // newMesh starts a control plane with some configuration.

@@ -303,6 +303,10 @@ func (a *Agent) Status() status.Status {
 		st.Serving = true
 	default:
 	}
+	if a.apisix != nil {
+		s := a.apisix.Status()
+		st.APISIX = &s
+	}
 	if c, used := a.security.Certificate(); used {
 		st.Certificate = &c
 	}

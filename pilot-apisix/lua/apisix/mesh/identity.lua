@@ -59,7 +59,7 @@ function _M.get()
     local metadata = plugin.plugin_metadata("mesh-peer")
     local version = metadata and metadata.value and metadata.value.version
     if not version then
-        return nil, "the workload has no certificate yet"
+        return current.identity, "the workload has no certificate yet"
     end
     if current.version == version then
         return current.identity, current.err

@@ -72,8 +72,12 @@ func New(cfg *config.Config) (*Manager, error) {
 
 // SetOutput has the certificate written for the proxy. It is called before Run, and false when the workload uses none.
 func (m *Manager) SetOutput(o *Output) bool {
+	if !m.usesCertificates() {
+		return false
+	}
 	m.output = o
-	return m.usesCertificates()
+	o.resume()
+	return true
 }
 
 // usesCA is false when certificates come as files, and when plaintext was asked for and no other CA is named.

@@ -59,6 +59,19 @@ func (o *Output) write(cert, root *istiosecurity.SecretItem) error {
 	return nil
 }
 
+// resume says of the files that an earlier run has left, if they are all there: until the CA answers they are as good as they were.
+func (o *Output) resume() {
+	root, err := os.ReadFile(filepath.Join(o.Dir, apisixconf.RootCertFile))
+	if err != nil {
+		return
+	}
+	chain, err := os.ReadFile(filepath.Join(o.Dir, apisixconf.CertChainFile))
+	if err != nil || !fileExists(filepath.Join(o.Dir, apisixconf.KeyFile)) {
+		return
+	}
+	o.Written(digest(root, chain), digest(root))
+}
+
 // replace writes a file that is never seen half written.
 func replace(file string, content []byte) error {
 	temporary := file + ".new"

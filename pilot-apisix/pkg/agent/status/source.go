@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/ads"
+	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/proxy"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/security"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/store"
 )
@@ -48,6 +49,8 @@ type Status struct {
 	Rejected []ads.Rejection `json:"rejected,omitempty"`
 	// Store is what is held.
 	Store store.Status `json:"store"`
+	// APISIX is nil when the agent runs none.
+	APISIX *proxy.Status `json:"apisix,omitempty"`
 	// Certificate is nil when the workload uses none.
 	Certificate *security.Certificate `json:"certificate,omitempty"`
 }
