@@ -109,15 +109,14 @@ func New(cfg *config.Config) (a *Agent, err error) {
 		headers[k] = v
 	}
 	a.xds = ads.New(ads.Options{
-		Address:     cfg.XDS.Address,
-		Dial:        a.dial,
-		Node:        cfg.Node,
-		TypeURL:     v1alpha1.TypeURL,
-		Handler:     a.intake,
-		Headers:     headers,
-		Compression: cfg.XDS.Compression,
-		Failed:      a.security.Failed,
-		Explain:     a.security.Explain,
+		Address:       cfg.XDS.Address,
+		Dial:          a.dial,
+		Node:          cfg.Node,
+		Subscriptions: []ads.Subscription{{TypeURL: v1alpha1.TypeURL, Handler: a.intake}},
+		Headers:       headers,
+		Compression:   cfg.XDS.Compression,
+		Failed:        a.security.Failed,
+		Explain:       a.security.Explain,
 	})
 	a.check()
 	return a, nil
