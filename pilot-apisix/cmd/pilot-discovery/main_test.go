@@ -30,19 +30,23 @@ import (
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/filemode"
 )
 
-// The whole of it starts on a directory of files, with its page beside upstream's.
-func TestStarts(t *testing.T) {
-	dir, state := t.TempDir(), t.TempDir()
-	assert.NoError(t, os.WriteFile(filepath.Join(dir, "a.yaml"), []byte("apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n"), 0o600))
+// freeAddress gives an address that nobody listens on at the moment.
+func freeAddress(t *testing.T) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	assert.NoError(t, err)
-	addr := l.Addr().String()
 	assert.NoError(t, l.Close())
+	return l.Addr().String()
+}
 
+// start starts the whole of it on a directory of files; "" is a port that stays closed.
+func start(t *testing.T, dir, httpAddr, grpcAddr string) {
+	t.Helper()
+	state := t.TempDir()
 	discovery, _, err := app.NewRootCommand().Find([]string{"discovery"})
 	assert.NoError(t, err)
 	assert.NoError(t, discovery.ParseFlags([]string{
-		"--registries=", "--configDir=" + dir, "--httpAddr=" + addr, "--httpsAddr=", "--grpcAddr=", "--secureGRPCAddr=", "--monitoringAddr=",
+		"--registries=", "--configDir=" + dir, "--httpAddr=" + httpAddr, "--httpsAddr=", "--grpcAddr=" + grpcAddr, "--secureGRPCAddr=", "--monitoringAddr=",
 		"--meshConfig=" + filepath.Join(state, "none"), "--networksConfig=" + filepath.Join(state, "none"), "--shutdownDuration=1s",
 	}))
 	args, err := bootstrap.PilotArgs(discovery.Flags())
@@ -54,10 +58,18 @@ func TestStarts(t *testing.T) {
 	assert.NoError(t, err)
 	stop := make(chan struct{})
 	assert.NoError(t, instance.Start(stop))
-	defer func() {
+	t.Cleanup(func() {
 		close(stop)
 		instance.WaitUntilCompletion()
-	}()
+	})
+}
+
+// The whole of it starts on a directory of files, with its page beside upstream's.
+func TestStarts(t *testing.T) {
+	dir := t.TempDir()
+	assert.NoError(t, os.WriteFile(filepath.Join(dir, "a.yaml"), []byte("apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n"), 0o600))
+	addr := freeAddress(t)
+	start(t, dir, addr, "")
 	for path, want := range map[string]string{apisixPage: `"proxies"`, "/debug/filez": `"files": 1`, "/debug/syncz": "[]", "/ready": ""} {
 		resp, err := http.Get("http://" + addr + path)
 		assert.NoError(t, err)

@@ -31,11 +31,11 @@ import (
 
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/ads"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/config"
+	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/dns"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/intake"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/security"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/status"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/store"
-	"github.com/apisix-mesh/pilot-apisix/pkg/apis/mesh/v1alpha1"
 	"github.com/apisix-mesh/pilot-apisix/pkg/etcdapi"
 )
 
@@ -58,6 +58,8 @@ type Agent struct {
 	xds      *ads.Client
 	// apisix is nil when the agent runs none.
 	apisix *sidecar
+	// dns is nil when it is off.
+	dns *dns.Proxy
 
 	gateway, readiness, stats, admin net.Listener
 
@@ -104,20 +106,22 @@ func New(cfg *config.Config) (a *Agent, err error) {
 		return a, err
 	}
 	a.intake = intake.NewHandler(a.store, nil, a.applied)
+	if a.dns, err = a.newDNS(); err != nil {
+		return a, err
+	}
 	headers := map[string]string{clusterHeader: cfg.Security.ClusterID}
 	for k, v := range cfg.XDS.Headers {
 		headers[k] = v
 	}
 	a.xds = ads.New(ads.Options{
-		Address:     cfg.XDS.Address,
-		Dial:        a.dial,
-		Node:        cfg.Node,
-		TypeURL:     v1alpha1.TypeURL,
-		Handler:     a.intake,
-		Headers:     headers,
-		Compression: cfg.XDS.Compression,
-		Failed:      a.security.Failed,
-		Explain:     a.security.Explain,
+		Address:       cfg.XDS.Address,
+		Dial:          a.dial,
+		Node:          cfg.Node,
+		Subscriptions: a.subscriptions(),
+		Headers:       headers,
+		Compression:   cfg.XDS.Compression,
+		Failed:        a.security.Failed,
+		Explain:       a.security.Explain,
 	})
 	a.check()
 	return a, nil
@@ -171,6 +175,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.measure()
 	// What a start leaves behind is worth giving back, too.
 	a.large <- struct{}{}
+	if a.dns != nil {
+		a.dns.Start()
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() { a.security.Run(ctx) })
 	wg.Go(func() { a.xds.Run(ctx) })
@@ -251,6 +258,9 @@ func (a *Agent) Close() error {
 			_ = l.Close()
 		}
 	}
+	if a.dns != nil {
+		a.dns.Close()
+	}
 	if a.store == nil {
 		return nil
 	}
@@ -266,10 +276,7 @@ func (a *Agent) Ready() error {
 	}
 	select {
 	case <-a.configured:
-		if a.apisix != nil {
-			return a.apisix.ready()
-		}
-		return nil
+		return a.servicesReady()
 	default:
 	}
 	reason := "no configuration yet, neither from istiod nor from disk"

@@ -349,46 +349,6 @@ func TestWithTLS(t *testing.T) {
 	<-seen
 }
 
-// TestQuit: a Job's container ends its sidecar.
-func TestQuit(t *testing.T) {
-	mesh := standin.NewMesh(standin.Resource("upstreams", "u", upstream))
-	istiod := standin.Start(t, mesh.Serve)
-	environment(t, istiod.Address)
-	s := start(t, t.TempDir(), "127.0.0.1:0", nil)
-	s.awaitReady()
-	for _, path := range []string{"/drain", "/quitquitquit"} {
-		response, err := http.Post("http://"+s.Addresses().Status.String()+path, "", nil)
-		assert.NoError(t, err)
-		assert.NoError(t, response.Body.Close())
-		assert.Equal(t, response.StatusCode, http.StatusOK)
-	}
-	select {
-	case err := <-s.done:
-		s.done = nil
-		assert.NoError(t, err)
-	case <-time.After(30 * time.Second):
-		t.Fatal("the agent does not end")
-	}
-}
-
-func TestMistakesOfInjectionAreNamed(t *testing.T) {
-	for _, variable := range []string{"ISTIO_KUBE_APP_PROBERS", "ISTIO_PROMETHEUS_ANNOTATIONS"} {
-		t.Run(variable, func(t *testing.T) {
-			environment(t, "127.0.0.1:1")
-			t.Setenv(variable, "{")
-			cfg, err := config.New(config.Args{
-				Plaintext: true, GatewayAddress: "127.0.0.1:0", DataDir: t.TempDir(),
-				ReadinessAddress: "127.0.0.1:0", StatusAddress: "127.0.0.1:0", AdminAddress: "127.0.0.1:0",
-			})
-			assert.NoError(t, err)
-			_, err = agent.New(cfg)
-			if err == nil || !strings.Contains(err.Error(), variable) {
-				t.Errorf("error %v does not name %s", err, variable)
-			}
-		})
-	}
-}
-
 func TestPortsThatAreTaken(t *testing.T) {
 	environment(t, "127.0.0.1:1")
 	first := start(t, t.TempDir(), "127.0.0.1:0", nil)

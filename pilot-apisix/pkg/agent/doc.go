@@ -19,10 +19,11 @@
 //
 //	config       flags and Istio's environment
 //	security     certificates, token, dial options
-//	ads          the stream: delta ADS, one type, ACK and NACK
+//	ads          the stream: delta ADS, a few types, ACK and NACK
 //	intake       what of a response is sound
 //	store        what is held, on disk and in the etcd store (pkg/etcdapi)
-//	status       readiness, metrics, admin page
+//	dns          the DNS proxy, with istiod's name table
+//	status       readiness, probes of the application, metrics, admin page
 //	apisixconf   the config.yaml of an APISIX that reads here
 //
 // # Until there is a configuration

@@ -17,6 +17,8 @@ package agent
 import (
 	"net"
 
+	dnsproto "istio.io/istio/pkg/dns/proto"
+
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/status"
 )
 
@@ -29,6 +31,9 @@ func (a *Agent) statsOptions() status.StatsOptions {
 		ProxyMetrics: a.cfg.ProxyMetricsAddress,
 		Quit:         a.quit,
 		Drain:        a.drain,
+	}
+	if a.cfg.DNS != nil {
+		o.NameTable = func() *dnsproto.NameTable { return a.dns.Table() }
 	}
 	if tcp, ok := a.stats.Addr().(*net.TCPAddr); ok {
 		o.Port = tcp.Port

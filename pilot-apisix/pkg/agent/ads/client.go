@@ -48,10 +48,9 @@ type Options struct {
 	Dial func() (*grpc.ClientConn, error)
 	// Node identifies this proxy.
 	Node *core.Node
-	// TypeURL is the one type that is subscribed to.
-	TypeURL string
-	// Handler takes the resources.
-	Handler Handler
+	// Subscriptions are what is subscribed to, each type once. The first one is what the client is for: its answers decide
+	// the state and how long istiod may be silent.
+	Subscriptions []Subscription
 	// Headers are added to each stream.
 	Headers map[string]string
 	// Compression asks istiod to compress: "" or "gzip". An istiod that cannot is asked without.
@@ -68,6 +67,13 @@ type Options struct {
 	Pause        func(ctx context.Context, d time.Duration) bool
 	HealthyAfter time.Duration
 	AnswerWait   time.Duration
+}
+
+// Subscription is one type, of which every resource is wanted.
+type Subscription struct {
+	TypeURL string
+	// Handler takes the resources.
+	Handler Handler
 }
 
 // Client keeps a stream to istiod.
@@ -93,7 +99,7 @@ func New(opts Options) *Client {
 	if opts.AnswerWait <= 0 {
 		opts.AnswerWait = answerWait
 	}
-	return &Client{
+	c := &Client{
 		opts: opts,
 		backoff: backoff.NewExponentialBackOff(
 			backoff.WithInitialInterval(firstPause),
@@ -104,6 +110,14 @@ func New(opts Options) *Client {
 		),
 		status: Status{State: StateConnecting, Since: opts.Now(), Address: opts.Address, Node: opts.Node.GetId()},
 	}
+	for i, s := range opts.Subscriptions {
+		if i == 0 {
+			c.status.TypeURL = s.TypeURL
+			continue
+		}
+		c.status.Others = append(c.status.Others, TypeStatus{TypeURL: s.TypeURL})
+	}
+	return c
 }
 
 // Run keeps a stream to istiod until ctx ends.

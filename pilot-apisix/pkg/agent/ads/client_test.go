@@ -108,9 +108,8 @@ func run(t *testing.T, address string, handler ads.Handler, change func(*ads.Opt
 		Dial: func() (*grpc.ClientConn, error) {
 			return grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 		},
-		Node:    &core.Node{Id: "sidecar~127.0.0.1~a.default~default.svc.cluster.local"},
-		TypeURL: v1alpha1.TypeURL,
-		Handler: handler,
+		Node:          &core.Node{Id: "sidecar~127.0.0.1~a.default~default.svc.cluster.local"},
+		Subscriptions: []ads.Subscription{{TypeURL: v1alpha1.TypeURL, Handler: handler}},
 		Pause: func(ctx context.Context, d time.Duration) bool {
 			h.mu.Lock()
 			h.pauses = append(h.pauses, d)

@@ -12,15 +12,16 @@
 // See the License for the specific language governing permissions and
 // limitations under the License.
 
-// Package ads is a delta ADS client for one type, wildcard: the stream from istiod to the agent.
+// Package ads is a delta ADS client for a few types, wildcard: the stream from istiod to the agent.
 //
-// What comes in is istiod's DeltaDiscoveryResponse; what goes out are calls of a Handler, which takes each resource by
+// What comes in is istiod's DeltaDiscoveryResponse; what goes out are calls of a type's Handler, which takes each resource by
 // itself, and the ACK or the one NACK that names what the Handler refused. pilot-apisix/pkg/agent runs it with the
-// Handler of package intake. It knows nothing of APISIX.
+// Handlers of packages intake and dns. It knows nothing of APISIX.
 //
 // The protocol, as istiod's server has it (pilot/pkg/xds/delta.go):
 //
-//   - The first request of a stream carries the node, subscribes to nothing by name, which means to everything, and
+//   - The types share the stream and nothing else: each has its own first request, nonces and versions.
+//   - The first request of a stream carries the node, that of a type subscribes to nothing by name, which means to everything, and
 //     lists the versions of what is held (initial_resource_versions). istiod then sends what is new, changed or gone. It
 //     may also say nothing at all when nothing changed.
 //   - An ACK or NACK carries the nonce and no subscription.

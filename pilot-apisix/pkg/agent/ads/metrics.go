@@ -18,6 +18,8 @@ import "istio.io/istio/pkg/monitoring"
 
 var (
 	causeLabel = monitoring.CreateLabel("cause")
+	// typeLabel is the last part of the type's URL.
+	typeLabel = monitoring.CreateLabel("type")
 
 	streams = monitoring.NewSum("apisix_xds_streams_total",
 		"Streams that were opened to istiod.")

@@ -56,17 +56,26 @@ type Status struct {
 	// Address is istiod's, Node this proxy's id.
 	Address string `json:"address"`
 	Node    string `json:"node"`
-	// Streams counts the streams that were opened, Acks and Nacks the answers.
+	// Streams counts the streams that were opened.
 	Streams uint64 `json:"streams"`
-	Acks    uint64 `json:"acks"`
-	Nacks   uint64 `json:"nacks"`
 	// ControlPlane is how istiod names itself.
 	ControlPlane string `json:"controlPlane,omitempty"`
 	// Note is a condition that is no failure.
 	Note string `json:"note,omitempty"`
 	// LastFailure is why the last stream ended; it stays when the next one is well.
 	LastFailure *Failure `json:"lastFailure,omitempty"`
-	LastPush    *Push    `json:"lastPush,omitempty"`
+	// TypeStatus is that of the first subscription, Others those of the others.
+	TypeStatus
+	Others []TypeStatus `json:"others,omitempty"`
+}
+
+// TypeStatus is what came of one type.
+type TypeStatus struct {
+	TypeURL string `json:"typeURL"`
+	// Acks and Nacks count the answers.
+	Acks     uint64 `json:"acks"`
+	Nacks    uint64 `json:"nacks"`
+	LastPush *Push  `json:"lastPush,omitempty"`
 	// LastNack are the rejections of the last NACK, which a later ACK does not clear.
 	LastNack     []Rejection `json:"lastNack,omitempty"`
 	LastNackTime time.Time   `json:"lastNackTime,omitzero"`
@@ -78,6 +87,10 @@ func (c *Client) Status() Status {
 	defer c.mu.Unlock()
 	st := c.status
 	st.LastNack = slices.Clone(st.LastNack)
+	st.Others = slices.Clone(st.Others)
+	for i := range st.Others {
+		st.Others[i].LastNack = slices.Clone(st.Others[i].LastNack)
+	}
 	return st
 }
 

@@ -16,6 +16,8 @@ package ads
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -51,21 +53,11 @@ func (c *Client) stream(ctx context.Context) (answered bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	held := c.opts.Handler.Versions()
-	if err := s.Send(&discovery.DeltaDiscoveryRequest{
-		Node:                    c.opts.Node,
-		TypeUrl:                 c.opts.TypeURL,
-		InitialResourceVersions: held,
-	}); err != nil {
+	held, err := c.subscribe(s)
+	if err != nil {
 		return false, receive(s)
 	}
-	streams.Increment()
-	c.update(func(st *Status) {
-		st.State = StateSubscribed
-		st.Streams++
-	})
-	log.Infof("asked istiod at %s for %s, holding %d resources", c.opts.Address, c.opts.TypeURL, len(held))
-	silence := time.AfterFunc(c.opts.AnswerWait, func() { c.silent(len(held)) })
+	silence := time.AfterFunc(c.opts.AnswerWait, func() { c.silent(held) })
 	defer silence.Stop()
 	for {
 		response, err := s.Recv()
@@ -73,11 +65,40 @@ func (c *Client) stream(ctx context.Context) (answered bool, err error) {
 			return answered, err
 		}
 		answered = true
-		silence.Stop()
-		if err := c.answer(s, response); err != nil {
+		i := slices.IndexFunc(c.opts.Subscriptions, func(sub Subscription) bool { return sub.TypeURL == response.GetTypeUrl() })
+		if i < 0 {
+			// Nobody asked for it. istiod would take an answer for a subscription.
+			log.Warnf("istiod sent the type %q, which was not asked for: ignored", response.GetTypeUrl())
+			continue
+		}
+		if i == 0 {
+			silence.Stop()
+		}
+		if err := c.answer(s, i, response); err != nil {
 			return answered, receive(s)
 		}
 	}
+}
+
+// subscribe sends the first request of each type; the first of all carries the node. It tells how much of the first type is held.
+func (c *Client) subscribe(s deltaStream) (held int, err error) {
+	for i, sub := range c.opts.Subscriptions {
+		request := &discovery.DeltaDiscoveryRequest{TypeUrl: sub.TypeURL, InitialResourceVersions: sub.Handler.Versions()}
+		if i == 0 {
+			request.Node = c.opts.Node
+			held = len(request.InitialResourceVersions)
+		}
+		if err := s.Send(request); err != nil {
+			return held, err
+		}
+		log.Infof("asked istiod at %s for %s, holding %d resources", c.opts.Address, sub.TypeURL, len(request.InitialResourceVersions))
+	}
+	streams.Increment()
+	c.update(func(st *Status) {
+		st.State = StateSubscribed
+		st.Streams++
+	})
+	return held, nil
 }
 
 // receive is the reason why s ended, after Send failed: Send itself only knows that it did. A response that still
@@ -104,32 +125,28 @@ func (c *Client) silent(held int) {
 	})
 }
 
-// answer applies one response and acknowledges it.
-func (c *Client) answer(s deltaStream, response *discovery.DeltaDiscoveryResponse) error {
-	if response.GetTypeUrl() != c.opts.TypeURL {
-		// Nobody asked for it. istiod would take an answer for a subscription.
-		log.Warnf("istiod sent the type %q, which was not asked for: ignored", response.GetTypeUrl())
-		return nil
-	}
+// answer applies one response of the subscription i and acknowledges it.
+func (c *Client) answer(s deltaStream, i int, response *discovery.DeltaDiscoveryResponse) error {
+	sub := c.opts.Subscriptions[i]
 	start := c.opts.Now()
 	bytes := 0
 	for _, r := range response.GetResources() {
 		bytes += len(r.GetResource().GetValue())
 	}
-	rejections := c.opts.Handler.Handle(response.GetResources(), response.GetRemovedResources())
+	rejections := sub.Handler.Handle(response.GetResources(), response.GetRemovedResources())
 	took := c.opts.Now().Sub(start)
 
-	request := &discovery.DeltaDiscoveryRequest{TypeUrl: c.opts.TypeURL, ResponseNonce: response.GetNonce()}
+	request := &discovery.DeltaDiscoveryRequest{TypeUrl: sub.TypeURL, ResponseNonce: response.GetNonce()}
 	if len(rejections) > 0 {
 		request.ErrorDetail = &status.Status{Code: int32(codes.InvalidArgument), Message: nackMessage(rejections)}
 	}
 	err := s.Send(request)
-	c.record(response, rejections, start, took, bytes)
+	c.record(i, response, rejections, start, took, bytes)
 	return err
 }
 
 // record keeps what happened, for people.
-func (c *Client) record(response *discovery.DeltaDiscoveryResponse, rejections []Rejection, start time.Time, took time.Duration, bytes int) {
+func (c *Client) record(i int, response *discovery.DeltaDiscoveryResponse, rejections []Rejection, start time.Time, took time.Duration, bytes int) {
 	push := &Push{
 		Time:      start,
 		Version:   response.GetSystemVersionInfo(),
@@ -139,28 +156,40 @@ func (c *Client) record(response *discovery.DeltaDiscoveryResponse, rejections [
 		Rejected:  len(rejections),
 		Duration:  took,
 	}
-	responses.Increment()
-	responseBytes.RecordInt(int64(bytes))
-	applySeconds.Record(took.Seconds())
+	name := shortType(response.GetTypeUrl())
+	of := typeLabel.Value(name)
+	responses.With(of).Increment()
+	responseBytes.With(of).RecordInt(int64(bytes))
+	applySeconds.With(of).Record(took.Seconds())
 	connected.Record(1)
 	if len(rejections) > 0 {
-		nacks.Increment()
-		rejected.RecordInt(int64(len(rejections)))
-		log.Errorf("refused %d of %d resources, keeping what was good: %s", len(rejections), push.Resources, nackMessage(rejections))
+		nacks.With(of).Increment()
+		rejected.With(of).RecordInt(int64(len(rejections)))
+		log.Errorf("%s: refused %d of %d resources, keeping what was good: %s", name, len(rejections), push.Resources, nackMessage(rejections))
 	} else {
-		acks.Increment()
-		log.Infof("applied %d resources (%d bytes) and %d removals in %v, version %s",
-			push.Resources, bytes, push.Removed, took.Round(time.Microsecond), push.Version)
+		acks.With(of).Increment()
+		log.Infof("%s: applied %d resources (%d bytes) and %d removals in %v, version %s",
+			name, push.Resources, bytes, push.Removed, took.Round(time.Microsecond), push.Version)
 	}
 	c.update(func(s *Status) {
-		s.State, s.Note = StateConnected, ""
-		s.LastPush = push
 		s.ControlPlane = response.GetControlPlane().GetIdentifier()
+		t := &s.TypeStatus
+		if i > 0 {
+			t = &s.Others[i-1]
+		} else {
+			s.State, s.Note = StateConnected, ""
+		}
+		t.LastPush = push
 		if len(rejections) == 0 {
-			s.Acks++
+			t.Acks++
 			return
 		}
-		s.Nacks++
-		s.LastNack, s.LastNackTime = rejections, start
+		t.Nacks++
+		t.LastNack, t.LastNackTime = rejections, start
 	})
+}
+
+// shortType is the last part of a type URL.
+func shortType(typeURL string) string {
+	return typeURL[strings.LastIndexAny(typeURL, "./")+1:]
 }

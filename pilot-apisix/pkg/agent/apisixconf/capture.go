@@ -46,13 +46,13 @@ func DefaultCapture(ipv4, ipv6 bool) *Capture {
 	return &Capture{Outbound: OutboundPort, Inbound: InboundPort, FirstListener: firstListener, IPv4: ipv4, IPv6: ipv6}
 }
 
-func (c *Capture) outboundHTTP() int  { return c.FirstListener }
-func (c *Capture) outboundTCP() int   { return c.FirstListener + 1 }
-func (c *Capture) inboundHTTP() int   { return c.FirstListener + 2 }
-func (c *Capture) inboundHTTPS() int  { return c.FirstListener + 3 }
-func (c *Capture) inboundTCP() int    { return c.FirstListener + 4 }
-func (c *Capture) inboundTLS() int    { return c.FirstListener + 5 }
-func (c *Capture) lastListener() int  { return c.inboundTLS() }
+func (c *Capture) outboundHTTP() int { return c.FirstListener }
+func (c *Capture) outboundTCP() int  { return c.FirstListener + 1 }
+func (c *Capture) inboundHTTP() int  { return c.FirstListener + 2 }
+func (c *Capture) inboundHTTPS() int { return c.FirstListener + 3 }
+func (c *Capture) inboundTCP() int   { return c.FirstListener + 4 }
+func (c *Capture) inboundTLS() int   { return c.FirstListener + 5 }
+func (c *Capture) lastListener() int { return c.inboundTLS() }
 func (c *Capture) inboundPorts() []int {
 	return []int{c.inboundHTTP(), c.inboundHTTPS(), c.inboundTCP(), c.inboundTLS()}
 }

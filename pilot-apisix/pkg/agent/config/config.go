@@ -115,6 +115,9 @@ type Config struct {
 	// ProxyMetricsAddress is where APISIX serves its metrics, on loopback; empty when it does not.
 	ProxyMetricsAddress string
 
+	// DNS is the DNS proxy; nil when it is off.
+	DNS *DNS
+
 	// DataDir keeps the last good configuration.
 	DataDir string
 	// TokenPath is the file of the bearer token.
@@ -171,6 +174,9 @@ func New(args Args) (*Config, error) {
 		return nil, err
 	}
 	if err := c.setXDS(args); err != nil {
+		return nil, err
+	}
+	if err := c.setDNS(role, args.Domain); err != nil {
 		return nil, err
 	}
 	if c.Security, err = newSecurityOptions(c, args.StsPort); err != nil {

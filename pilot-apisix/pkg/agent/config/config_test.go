@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -241,6 +242,14 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"admin for everybody", nil, Args{AdminAddress: ":15000"}, "not a loopback address"},
 		{"metrics", nil, Args{ProxyMetricsAddress: "here"}, "--proxyMetricsAddress"},
 		{"metrics of elsewhere", map[string]string{"APISIX_METRICS_ADDRESS": "10.0.0.1:9091"}, Args{}, "not a loopback address"},
+		{"DNS capture", map[string]string{"ISTIO_META_DNS_CAPTURE": "perhaps"}, Args{}, `ISTIO_META_DNS_CAPTURE="perhaps"`},
+		{
+			"DNS capture in the proxy configuration",
+			map[string]string{"PROXY_CONFIG": "proxyMetadata: {ISTIO_META_DNS_CAPTURE: perhaps}"},
+			Args{},
+			"proxyMetadata.ISTIO_META_DNS_CAPTURE",
+		},
+		{"DNS address", map[string]string{"ISTIO_META_DNS_CAPTURE": "true", "DNS_PROXY_ADDR": "here"}, Args{}, "DNS_PROXY_ADDR"},
 		{"credential fetcher", map[string]string{"CREDENTIAL_FETCHER_TYPE": "cat"}, Args{}, "CREDENTIAL_FETCHER_TYPE"},
 		{"two kinds of certificates", map[string]string{"PROV_CERT": "/x", "FILE_MOUNTED_CERTS": "true"}, Args{}, "exclude each other"},
 		{"GKE without files", map[string]string{"CA_PROVIDER": "GkeWorkloadCertificate"}, Args{}, "not all there"},
@@ -269,6 +278,49 @@ func TestStatusPort(t *testing.T) {
 	c, err = New(Args{Role: "router", ProxyMetricsAddress: "localhost:1"})
 	assert.NoError(t, err)
 	assert.Equal(t, []string{c.PrometheusAnnotations, c.ProxyMetricsAddress}, []string{"", "localhost:1"})
+}
+
+func TestDNS(t *testing.T) {
+	on := DNS{Address: "localhost:15053", Namespace: "bookinfo", Domain: "bookinfo.svc.cluster.local", ForwardTimeout: 5 * time.Second}
+	for _, tt := range []struct {
+		name    string
+		environ map[string]string
+		role    string
+		want    *DNS
+	}{
+		{name: "by default not"},
+		{name: "captured", environ: map[string]string{"ISTIO_META_DNS_CAPTURE": "true"}, want: &on},
+		{name: "captured, by proxy configuration", environ: map[string]string{"PROXY_CONFIG": `proxyMetadata: {ISTIO_META_DNS_CAPTURE: "true"}`}, want: &on},
+		{
+			name: "the environment wins", environ: map[string]string{
+				"PROXY_CONFIG": `proxyMetadata: {ISTIO_META_DNS_CAPTURE: "true"}`, "ISTIO_META_DNS_CAPTURE": "false",
+			},
+		},
+		{name: "nothing is captured in a gateway", environ: map[string]string{"ISTIO_META_DNS_CAPTURE": "true"}, role: "router"},
+		{name: "asked for in a gateway", environ: map[string]string{"ISTIO_META_ENABLE_DNS_SERVER": "true"}, role: "router", want: &on},
+		{
+			name: "all", environ: map[string]string{
+				"ISTIO_META_DNS_CAPTURE": "true", "DNS_PROXY_ADDR": "127.0.0.1:53", "DNS_FORWARD_PARALLEL": "true", "DNS_FORWARD_TIMEOUT": "2s",
+			},
+			want: &DNS{
+				Address: "127.0.0.1:53", Namespace: "bookinfo", Domain: "bookinfo.svc.cluster.local", ForwardParallel: true, ForwardTimeout: 2 * time.Second,
+			},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			sidecar(t, tt.environ)
+			c, err := New(Args{Role: tt.role})
+			assert.NoError(t, err)
+			assert.Equal(t, c.DNS, tt.want)
+		})
+	}
+	// istiod reads the metadata, wherever it comes from.
+	sidecar(t, map[string]string{"ISTIO_META_DNS_CAPTURE": "true", "ISTIO_META_DNS_AUTO_ALLOCATE": "true"})
+	c, err := New(Args{})
+	assert.NoError(t, err)
+	for _, key := range []string{"DNS_CAPTURE", "DNS_AUTO_ALLOCATE"} {
+		assert.Equal(t, field(t, c.Node.GetMetadata(), key), any("true"), key)
+	}
 }
 
 // TestUpstreamVariables holds this package to the names of upstream's environment.

@@ -20,6 +20,7 @@ import (
 
 	"istio.io/istio/pilot/cmd/pilot-agent/status"
 	"istio.io/istio/pkg/config/constants"
+	dnsclient "istio.io/istio/pkg/dns/client"
 	"istio.io/istio/pkg/env"
 	"istio.io/istio/pkg/jwt"
 	istiosecurity "istio.io/istio/pkg/security"
@@ -81,7 +82,20 @@ var (
 	minimumDrainVar = env.Register("MINIMUM_DRAIN_DURATION", 5*time.Second,
 		"The minimum duration for which agent waits before it checks for active connections and terminates proxy"+
 			"when number of active connections become zero")
-	appProbersVar      = env.Register(status.KubeAppProberEnvName, "", "")
+	appProbersVar = env.Register(status.KubeAppProberEnvName, "", "")
+
+	dnsCaptureVar = env.Register("ISTIO_META_DNS_CAPTURE", false,
+		"If set to true, enable the capture of outgoing DNS packets on port 53, redirecting to istio-agent on :15053")
+	dnsServerVar = env.Register("ISTIO_META_ENABLE_DNS_SERVER", false,
+		"If set to true, starts the DNS server on :15053. This won't automatically capture the DNS traffic and can be used "+
+			"when we want Gateways to resolve DNS using this as Resolver for use cases like Dynamic Forward Proxy")
+	dnsAddressVar = env.Register("DNS_PROXY_ADDR", constants.DefaultDNSProxyAddr,
+		"Custom address for the DNS proxy. If it ends with :53 and running as root allows running without iptable DNS capture")
+	dnsForwardParallelVar = env.Register("DNS_FORWARD_PARALLEL", false,
+		"If set to true, agent will send parallel DNS queries to all upstream nameservers")
+	dnsForwardTimeoutVar = env.Register("DNS_FORWARD_TIMEOUT", dnsclient.DefaultUpstreamTimeout,
+		"Timeout for upstream DNS queries. Defaults to 5 seconds")
+
 	envoyStatusPortVar = env.Register("ENVOY_STATUS_PORT", 15021, "The proxy's health status port value")
 )
 

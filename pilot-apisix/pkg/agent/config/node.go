@@ -76,8 +76,7 @@ func newNode(role string, args Args, pc *meshconfig.ProxyConfig, xdsRootCA strin
 	}
 	workload := name + "." + namespace
 	ips := addresses()
-	domain := orDefault(args.Domain, namespace+".svc."+constants.DefaultClusterLocalDomain)
-	id := strings.Join([]string{role, ips[0], workload, domain}, "~")
+	id := strings.Join([]string{role, ips[0], workload, domainOf(args.Domain)}, "~")
 
 	// What is set by hand stands later and wins.
 	environ := append([]string{
@@ -103,6 +102,11 @@ func newNode(role string, args Args, pc *meshconfig.ProxyConfig, xdsRootCA strin
 		return "", nil, fmt.Errorf("metadata of node %s: %w", id, err)
 	}
 	return workload, &core.Node{Id: id, Metadata: metadata, Locality: node.Locality}, nil
+}
+
+// domainOf is the workload's DNS suffix.
+func domainOf(flag string) string {
+	return orDefault(flag, podNamespaceVar.Get()+".svc."+constants.DefaultClusterLocalDomain)
 }
 
 // withoutReadinessProbe leaves out the probe of a WorkloadGroup. istiod would hold the workload unhealthy until somebody who has

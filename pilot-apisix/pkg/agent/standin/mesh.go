@@ -32,7 +32,8 @@ import (
 )
 
 // Mesh is a configuration that every stream is given, with the delta rules of pilot-apisix's istiod: content hashes as
-// versions, initial_resource_versions honored, exact removals, nothing sent again after a NACK. Its Serve is for Start.
+// versions, initial_resource_versions honored, exact removals, nothing sent again after a NACK. Its Serve is for Start. The
+// first request of a stream must be for APISIX's resources; others may be for a type of SetWhole.
 type Mesh struct {
 	// SilentWhenEqual leaves out the first answer when there is nothing to say.
 	SilentWhenEqual bool
@@ -41,13 +42,19 @@ type Mesh struct {
 	resources map[string]*discovery.Resource
 	requests  []*discovery.DeltaDiscoveryRequest
 	responses []*discovery.DeltaDiscoveryResponse
+	// whole are other types, each one resource that is sent as a whole; wholeVersion counts its changes.
+	whole        map[string]*discovery.Resource
+	wholeVersion map[string]int
 	// changed is closed and replaced at each change of anything above.
 	changed chan struct{}
 }
 
 // NewMesh is a Mesh with resources.
 func NewMesh(resources ...*discovery.Resource) *Mesh {
-	m := &Mesh{resources: map[string]*discovery.Resource{}, changed: make(chan struct{})}
+	m := &Mesh{
+		resources: map[string]*discovery.Resource{}, changed: make(chan struct{}),
+		whole: map[string]*discovery.Resource{}, wholeVersion: map[string]int{},
+	}
 	m.Set(resources...)
 	return m
 }
@@ -77,6 +84,15 @@ func (m *Mesh) Set(resources ...*discovery.Resource) {
 	for _, r := range resources {
 		m.resources[r.GetName()] = r
 	}
+	m.signal()
+}
+
+// SetWhole replaces what streams get that subscribe to another type: istiod's way with types that know no delta.
+func (m *Mesh) SetWhole(typeURL string, r *discovery.Resource) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.whole[typeURL] = r
+	m.wholeVersion[typeURL]++
 	m.signal()
 }
 
@@ -155,6 +171,8 @@ func (m *Mesh) Serve(stream Stream) error {
 		return ErrUnexpected
 	}
 	m.received(first)
+	// subscribed are the other types of this stream, with the version that was sent; m.mu guards it.
+	subscribed := map[string]int{}
 	received := make(chan error, 1)
 	go func() {
 		for {
@@ -162,6 +180,11 @@ func (m *Mesh) Serve(stream Stream) error {
 			if err != nil {
 				received <- err
 				return
+			}
+			if typeURL := request.GetTypeUrl(); typeURL != v1alpha1.TypeURL && request.GetResponseNonce() == "" {
+				m.mu.Lock()
+				subscribed[typeURL] = 0
+				m.mu.Unlock()
 			}
 			m.received(request)
 		}
@@ -172,7 +195,11 @@ func (m *Mesh) Serve(stream Stream) error {
 	}
 	for initial := true; ; initial = false {
 		response, changed := m.diff(sent, initial && !m.SilentWhenEqual)
+		responses := m.wholes(subscribed)
 		if response != nil {
+			responses = append(responses, response)
+		}
+		for _, response := range responses {
 			if err := stream.Send(response); err != nil {
 				return err
 			}
@@ -192,6 +219,24 @@ func (m *Mesh) received(request *discovery.DeltaDiscoveryRequest) {
 	defer m.mu.Unlock()
 	m.requests = append(m.requests, request)
 	m.signal()
+}
+
+// wholes are the other types of which subscribed is not the present version, which it then is.
+func (m *Mesh) wholes(subscribed map[string]int) (out []*discovery.DeltaDiscoveryResponse) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, typeURL := range slices.Sorted(maps.Keys(subscribed)) {
+		version := m.wholeVersion[typeURL]
+		if subscribed[typeURL] == version {
+			continue
+		}
+		subscribed[typeURL] = version
+		nonce := "whole-" + strconv.Itoa(version)
+		out = append(out, &discovery.DeltaDiscoveryResponse{
+			TypeUrl: typeURL, Nonce: nonce, SystemVersionInfo: "v" + nonce, Resources: []*discovery.Resource{m.whole[typeURL]},
+		})
+	}
+	return out
 }
 
 // diff is the way from sent to the present, which sent then is. It is nil when there is nothing to say, unless always.

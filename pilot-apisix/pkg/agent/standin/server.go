@@ -106,3 +106,23 @@ func (s *service) DeltaAggregatedResources(stream Stream) error {
 
 // ErrUnexpected is what a script returns when the client did something else than it should.
 var ErrUnexpected = errors.New("stand-in: unexpected request")
+
+// FreeAddress is an address on loopback that nobody has at the moment, for UDP and TCP, for what cannot tell which port it chose.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	for range 100 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		address := l.Addr().String()
+		p, err := net.ListenPacket("udp", address)
+		_ = l.Close()
+		if err == nil {
+			_ = p.Close()
+			return address
+		}
+	}
+	t.Fatal("no port is free for UDP and TCP")
+	return ""
+}

@@ -19,8 +19,8 @@
 //
 //   - readiness, on all addresses, port 15021 as Envoy has it in an Istio sidecar: /healthz/ready;
 //   - status, on all addresses, port 15020 as Istio's agent has it: /healthz/ready; /stats/prometheus and /metrics with the metrics
-//     of the agent, the proxy and the application; the application's probes below /app-health/ and /app-lifecycle/; and POST
-//     /drain and /quitquitquit for the pod itself;
+//     of the agent, the proxy and the application; the application's probes below /app-health/ and /app-lifecycle/; and for the
+//     pod itself POST /drain, POST /quitquitquit and /debug/ndsz with the DNS proxy's table;
 //   - admin, on loopback only, port 15000 as Envoy has it: a page for people at /, /status and /config_dump as JSON,
 //     /ready, /stats/prometheus and /debug/pprof/.
 //

@@ -32,7 +32,6 @@ import (
 
 	upstreammetrics "istio.io/istio/pilot/cmd/pilot-agent/metrics"
 	commonfeatures "istio.io/istio/pkg/features"
-	netutil "istio.io/istio/pkg/util/net"
 )
 
 const (
@@ -62,8 +61,7 @@ func newMerged(agent prometheus.Gatherer, proxy, app []target) *merged {
 }
 
 func (m *merged) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if commonfeatures.MetricsLocalhostAccessOnly && !netutil.IsRequestFromLocalhost(r) {
-		http.Error(w, "Only requests from localhost are allowed", http.StatusForbidden)
+	if commonfeatures.MetricsLocalhostAccessOnly && !localhostOnly(w, r) {
 		return
 	}
 	upstreammetrics.ScrapeTotals.Increment()

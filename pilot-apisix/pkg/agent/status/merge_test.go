@@ -22,6 +22,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"istio.io/istio/pkg/test/util/assert"
@@ -30,18 +31,25 @@ import (
 // standinMetrics serves metrics at path, and tells the Accept header that it was asked with.
 func standinMetrics(t *testing.T, path, contentType, body string) (address string, accept func() string) {
 	t.Helper()
+	var mu sync.Mutex
 	var seen []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != path {
 			http.NotFound(w, r)
 			return
 		}
+		mu.Lock()
 		seen = append(seen, r.Header.Get("Accept"))
+		mu.Unlock()
 		w.Header().Set("Content-Type", contentType)
 		_, _ = w.Write([]byte(body))
 	}))
 	t.Cleanup(server.Close)
-	return server.Listener.Addr().String(), func() string { return strings.Join(seen, "\n") }
+	return server.Listener.Addr().String(), func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		return strings.Join(seen, "\n")
+	}
 }
 
 func scraped(t *testing.T, o StatsOptions, header ...string) *httptest.ResponseRecorder {
@@ -225,6 +233,8 @@ func TestFromPodOnly(t *testing.T) {
 	}{
 		{http.MethodPost, "/quitquitquit", "10.0.0.1:1", http.StatusForbidden},
 		{http.MethodPost, "/drain", "10.0.0.1:1", http.StatusForbidden},
+		{http.MethodGet, "/debug/ndsz", "10.0.0.1:1", http.StatusForbidden},
+		{http.MethodGet, "/debug/ndsz", "127.0.0.1:1", http.StatusNotFound},
 		{http.MethodGet, "/quitquitquit", "127.0.0.1:1", http.StatusMethodNotAllowed},
 		{http.MethodGet, "/drain", "127.0.0.1:1", http.StatusMethodNotAllowed},
 		{http.MethodPost, "/drain", "127.0.0.1:1", http.StatusOK},

@@ -18,7 +18,9 @@ import (
 	"fmt"
 	"net/http"
 
+	dnsproto "istio.io/istio/pkg/dns/proto"
 	netutil "istio.io/istio/pkg/util/net"
+	"istio.io/istio/pkg/util/protomarshal"
 )
 
 // StatsOptions is what the status port does beside readiness.
@@ -34,6 +36,9 @@ type StatsOptions struct {
 	Prometheus string
 	// ProxyMetrics is the host:port of APISIX's export server. Empty leaves the proxy's metrics out.
 	ProxyMetrics string
+
+	// NameTable is the DNS proxy's, nil when there is none. The func itself may be nil.
+	NameTable func() *dnsproto.NameTable
 
 	// Quit ends the agent as SIGTERM does, and the proxy without draining it. Drain begins to drain the proxy. Both return at once.
 	Quit, Drain func()
@@ -65,18 +70,51 @@ func Stats(source Source, o StatsOptions) (*http.Server, error) {
 	mux.Handle("/app-lifecycle/", probes)
 	mux.HandleFunc("POST /quitquitquit", fromPod(o.Quit))
 	mux.HandleFunc("POST /drain", fromPod(o.Drain))
+	mux.HandleFunc("GET /debug/ndsz", func(w http.ResponseWriter, r *http.Request) {
+		if localhostOnly(w, r) {
+			nameTable(w, o.NameTable)
+		}
+	})
 	return newServer(mux), nil
+}
+
+// nameTable is what istioctl shows of the DNS proxy.
+func nameTable(w http.ResponseWriter, get func() *dnsproto.NameTable) {
+	w.Header().Set("Content-Type", "application/json")
+	var table *dnsproto.NameTable
+	if get != nil {
+		table = get()
+	}
+	if table == nil {
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = w.Write([]byte("{}"))
+		return
+	}
+	b, err := protomarshal.Marshal(table)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	_, _ = w.Write(b)
 }
 
 // fromPod calls do when somebody inside of the pod asks for it.
 func fromPod(do func()) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !netutil.IsRequestFromLocalhost(r) {
-			http.Error(w, "Only requests from localhost are allowed", http.StatusForbidden)
+		if !localhostOnly(w, r) {
 			return
 		}
 		log.Infof("%s was asked for", r.URL.Path)
 		_, _ = w.Write([]byte("OK"))
 		do()
 	}
+}
+
+// localhostOnly refuses a request from outside of the pod, in upstream's words.
+func localhostOnly(w http.ResponseWriter, r *http.Request) bool {
+	if netutil.IsRequestFromLocalhost(r) {
+		return true
+	}
+	http.Error(w, "Only requests from localhost are allowed", http.StatusForbidden)
+	return false
 }

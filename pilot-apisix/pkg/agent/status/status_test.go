@@ -129,7 +129,8 @@ func TestPage(t *testing.T) {
 			XDS: ads.Status{
 				State: ads.StateWaiting, Node: "sidecar~1.2.3.4~a.b~c", Address: "istiod:15012",
 				LastFailure: &ads.Failure{Cause: ads.CauseCredentials, Code: "Unauthenticated", Message: "<script>alert(1)</script>", Remedy: "check the token"},
-				LastPush:    &ads.Push{Resources: 7, Version: "2026-01-01"},
+				TypeStatus:  ads.TypeStatus{LastPush: &ads.Push{Resources: 7, Version: "2026-01-01"}},
+				Others:      []ads.TypeStatus{{TypeURL: "type.example/other.Type", Nacks: 3, LastNack: []ads.Rejection{{Name: "x", Reason: "<b>bad"}}}},
 			},
 			Rejected:    []ads.Rejection{{Name: "routes/bad", Reason: "json: not JSON"}},
 			Certificate: &security.Certificate{Identity: "spiffe://td/ns/a/sa/b"},
@@ -145,6 +146,7 @@ func TestPage(t *testing.T) {
 	for _, want := range []string{
 		"Not ready: no configuration yet", "sidecar~1.2.3.4~a.b~c", "istiod:15012", "check the token", "routes/bad", "spiffe://td/ns/a/sa/b",
 		"?kind=routes\">routes</a></td><td>2</td><td>4</td>", "?kind=upstreams\">upstreams</a></td><td>1</td>", "7 resources",
+		"type.example/other.Type", "3 NACK", "&lt;b&gt;bad",
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q:\n%s", want, body)
