@@ -40,6 +40,9 @@ var meshConfig = Object{
 	Rows: []Row{
 		exact("connectTimeout", ""),
 		told(MeshTCPKeepalive),
+		told(TrustedProxiesNotCarried),
+		told(ProxyProtocolNotCarried),
+		told(ClientCertDetails),
 		exact("outboundTrafficPolicy.mode={REGISTRY_ONLY,ALLOW_ANY}", ""),
 		told(AllowAnyDynamicDNS),
 		exact("inboundTrafficPolicy.mode={PASSTHROUGH,LOCALHOST}", ""),
