@@ -109,16 +109,20 @@ func (g *gatewayBuilder) enforceable(s *networking.Server, client bool) bool {
 		g.tell(fidelity.ClientPinRefused, s, "verifyCertificateHash")
 		return false
 	}
-	if t.GetInsecureSkipVerify().GetValue() {
+	return true
+}
+
+// tellOfClients tells what is different about the certificates of clients.
+func (g *gatewayBuilder) tellOfClients(s *networking.Server) {
+	if s.Tls.GetInsecureSkipVerify().GetValue() {
 		g.tell(fidelity.ClientVerifiedNevertheless, s, "insecureSkipVerify")
 	}
-	if t.Mode == networking.ServerTLSSettings_OPTIONAL_MUTUAL {
+	if s.Tls.Mode == networking.ServerTLSSettings_OPTIONAL_MUTUAL {
 		g.tell(fidelity.OptionalMutual, s, "OPTIONAL_MUTUAL")
 	} else {
 		g.tell(fidelity.MutualHost, s, "MUTUAL")
 	}
-	g.tell(fidelity.ClientCertNotForwarded, s, "%s", t.Mode)
-	return true
+	g.tell(fidelity.ClientCertNotForwarded, s, "%s", s.Tls.Mode)
 }
 
 // usable says that the Secret of a name can be presented.
@@ -152,6 +156,7 @@ func (g *gatewayBuilder) clientCertificate(s *networking.Server, name string, fo
 		g.tell(fidelity.ClientCRLRefused, s, "credential %q has a ca.crl", name)
 		return nil, false
 	}
+	g.tellOfClients(s)
 	return &ir.ClientCertificate{CA: c.CA, Optional: s.Tls.Mode == networking.ServerTLSSettings_OPTIONAL_MUTUAL}, true
 }
 
