@@ -88,10 +88,11 @@ var gateway = Object{
 		exact("spec.servers[].bind", ""),
 		told(GatewayUnixBind),
 		told(GatewayBinds),
-		exact("spec.servers[].hosts[]", ""),
+		exact("spec.servers[].hosts[]", "a client that asks a port for a server name which only another port has is answered with that one's certificate, "+
+			"and each of its requests with 404, where Envoy closes the connection"),
 		told(WildcardServerName),
 		told(ServerNameConflict),
-		exact("spec.servers[].tls.httpsRedirect", ""),
+		exact("spec.servers[].tls.httpsRedirect", "a port 80 in the Host header is left out of the location, and kept by Envoy"),
 		exact("spec.servers[].tls.mode={PASSTHROUGH,SIMPLE,MUTUAL}", ""),
 		told(DuplicateServerName),
 		told(MutualHost),
