@@ -183,7 +183,7 @@ func (s *scenario) gatewayCalls(seed uint64, n int) []*call {
 				name, _, _ := strings.Cut(strings.ToLower(c.host), ":")
 				c.tls, c.sni = true, strings.TrimSuffix(name, ".")
 				if r.maybe(8) {
-					c.sni = pick(r, []string{"a.example", "b.example", "x.a.example", ""})
+					c.sni = pick(r, []string{"a.example", "b.example", "x.a.example"})
 				}
 			}
 		} else if c.transport == overTLS && r.maybe(2) {

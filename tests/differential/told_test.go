@@ -109,8 +109,8 @@ var telling = map[string]func(*difference, *ir.Diagnostic) bool{
 		return f.onPort(d) && (own || f.envoy.aspects[outcome] == tcp)
 	},
 	"WildcardServerName": func(f *difference, _ *ir.Diagnostic) bool { return f.call.tls && f.ours.aspects[outcome] == closed },
-	"HTTPProxyListener": func(f *difference, d *ir.Diagnostic) bool { return f.onPort(d) },
-	"RegexNotCarried":   func(f *difference, d *ir.Diagnostic) bool { return f.concerns(d) },
+	"HTTPProxyListener":  func(f *difference, d *ir.Diagnostic) bool { return f.onPort(d) },
+	"RegexNotCarried":    func(f *difference, d *ir.Diagnostic) bool { return f.concerns(d) },
 	"RewriteRegexRefused": func(f *difference, d *ir.Diagnostic) bool {
 		return f.concerns(d) && f.refused()
 	},

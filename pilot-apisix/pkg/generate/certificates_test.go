@@ -61,7 +61,9 @@ func certificate(t testing.TB, name string) (cert, key string) {
 	assert.NoError(t, err)
 	private, err := x509.MarshalPKCS8PrivateKey(k)
 	assert.NoError(t, err)
-	encode := func(kind string, b []byte) string { return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b})) }
+	encode := func(kind string, b []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}))
+	}
 	return encode("CERTIFICATE", der), encode("PRIVATE KEY", private)
 }
 

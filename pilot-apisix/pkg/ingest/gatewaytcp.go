@@ -15,6 +15,7 @@
 package ingest
 
 import (
+	"iter"
 	"strings"
 
 	networking "istio.io/api/networking/v1alpha3"
@@ -67,32 +68,44 @@ func (g *gatewayBuilder) passthrough(port int, s *networking.Server) {
 		return
 	}
 	t := tcpListenerBuilder{builder: g.builder}
-	p := serverPort(s)
-	gatewayName := g.merged.GatewayNameForServer[s]
-	for _, vs := range g.in.Push.VirtualServicesForGateway(g.in.Proxy.ConfigNamespace, gatewayName) {
-		if !servesHost(s, vs) {
+	for m, rule := range g.tlsMatches(s) {
+		names := lowerNames(m.SniHosts)
+		if dup := g.duplicate(port, names); dup != "" {
+			g.diagnose(fidelity.DuplicateServerName.At(rule.source, "server on port %d: %q has a server already", port, dup))
 			continue
 		}
-		for i, rule := range vs.Spec.(*networking.VirtualService).Tls {
-			if len(rule.Route) == 0 {
+		if !g.open(port, ir.ListenTCP, s) {
+			return
+		}
+		to := t.rawRoute(rule.route, serverPort(s), rule.source)
+		for _, name := range g.claim(port, names) {
+			g.addTCP(port, name, to, rule.source)
+		}
+	}
+}
+
+// tlsRule is one of a VirtualService.
+type tlsRule struct {
+	route  []*networking.RouteDestination
+	source ir.Source
+}
+
+// tlsMatches are the conditions of rules for TLS that hold for a server, in their order.
+func (g *gatewayBuilder) tlsMatches(s *networking.Server) iter.Seq2[*networking.TLSMatchAttributes, tlsRule] {
+	gatewayName := g.merged.GatewayNameForServer[s]
+	return func(yield func(*networking.TLSMatchAttributes, tlsRule) bool) {
+		for _, vs := range g.in.Push.VirtualServicesForGateway(g.in.Proxy.ConfigNamespace, gatewayName) {
+			if !servesHost(s, vs) {
 				continue
 			}
-			src := rawRuleSource(vs, "tls", i)
-			for _, m := range rule.Match {
-				if !matchesServer(m, s, gatewayName) || len(m.SniHosts) == 0 {
+			for i, rule := range vs.Spec.(*networking.VirtualService).Tls {
+				if len(rule.Route) == 0 {
 					continue
 				}
-				names := lowerNames(m.SniHosts)
-				if dup := g.duplicate(port, names); dup != "" {
-					g.diagnose(fidelity.DuplicateServerName.At(src, "server on port %d of Gateway %s: %q has a server already", port, gatewayName, dup))
-					continue
-				}
-				if !g.open(port, ir.ListenTCP, s) {
-					return
-				}
-				to := t.rawRoute(rule.Route, p, src)
-				for _, name := range g.claim(port, names) {
-					g.addTCP(port, name, to, src)
+				for _, m := range rule.Match {
+					if len(m.SniHosts) > 0 && matchesServer(m, s, gatewayName) && !yield(m, tlsRule{rule.Route, rawRuleSource(vs, "tls", i)}) {
+						return
+					}
 				}
 			}
 		}

@@ -24,6 +24,7 @@ import (
 
 	networking "istio.io/api/networking/v1alpha3"
 	"istio.io/istio/pilot/pkg/model"
+	"istio.io/istio/pkg/config/gateway"
 	"istio.io/istio/pkg/config/host"
 
 	"github.com/apisix-mesh/pilot-apisix/pkg/fidelity"
@@ -56,7 +57,11 @@ func (g *gatewayBuilder) serverNames(s *networking.Server) []string {
 	return lowerNames(info.SNIHosts)
 }
 
+// lowerNames are those of a filter chain. Beside "*", others count for nothing.
 func lowerNames(names []string) []string {
+	if slices.Contains(names, "*") {
+		return []string{"*"}
+	}
 	out := make([]string, 0, len(names))
 	for _, n := range names {
 		out = append(out, strings.ToLower(n))
@@ -100,7 +105,14 @@ func (g *gatewayBuilder) moreSpecific(port int, s *networking.Server, names []st
 		if server == s || !g.onPort(port, server) {
 			continue
 		}
-		for _, other := range lowerNames(info.SNIHosts) {
+		others := info.SNIHosts
+		if gateway.IsPassThroughServer(server) {
+			others = nil
+			for m := range g.tlsMatches(server) {
+				others = append(others, m.SniHosts...)
+			}
+		}
+		for _, other := range lowerNames(others) {
 			covers := func(n string) bool { return n != other && host.Name(other).SubsetOf(host.Name(n)) }
 			if !slices.Contains(names, other) && slices.ContainsFunc(names, covers) {
 				out = append(out, other)

@@ -16,6 +16,7 @@ package translate
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
@@ -69,11 +70,49 @@ func (t *translator) ssl(s *ir.TLSServer) {
 	t.out.Resources = append(t.out.Resources, t.resource(apisix.SSLs, out.ID, &out, []ir.Source{s.Source}))
 }
 
-// serverNames are the conditions on the server name of a connection: what Envoy's filter chains are for.
+// serverNames are the conditions on the server name of a connection: what Envoy's filter chains are for, of which the most specific
+// one takes it.
 func serverNames(n *ir.ServerNames) []apisix.Expr {
 	if n == nil {
 		return nil
 	}
+	// Names for which the same others are more specific have one condition.
+	var groups []ir.ServerNames
+	for _, name := range n.Names {
+		except := slices.DeleteFunc(slices.Clone(n.Except), func(e string) bool { return !covers(name, e) })
+		if i := slices.IndexFunc(groups, func(g ir.ServerNames) bool { return slices.Equal(g.Except, except) }); i >= 0 {
+			groups[i].Names = append(groups[i].Names, name)
+			continue
+		}
+		groups = append(groups, ir.ServerNames{Names: []string{name}, Except: except})
+	}
+	either := apisix.Expr{Logic: apisix.LogicOr}
+	var all []apisix.Expr
+	for i := range groups {
+		all = nameConditions(&groups[i])
+		switch len(all) {
+		case 0:
+			return nil
+		case 1:
+			either.Exprs = append(either.Exprs, all[0])
+		default:
+			either.Exprs = append(either.Exprs, apisix.Expr{Logic: apisix.LogicAnd, Exprs: all})
+		}
+	}
+	if len(groups) == 1 {
+		return all
+	}
+	return []apisix.Expr{either}
+}
+
+// covers says that a wildcard takes the other name, or all that the other name takes.
+func covers(wildcard, name string) bool {
+	suffix, ok := strings.CutPrefix(wildcard, "*")
+	return ok && name != wildcard && strings.HasSuffix(name, suffix)
+}
+
+// nameConditions ask for one of the names, and for none of the exceptions.
+func nameConditions(n *ir.ServerNames) []apisix.Expr {
 	var out []apisix.Expr
 	if pattern := serverNamePattern(n.Names); pattern != "" {
 		out = append(out, apisix.Expr{Var: apisix.VarServerName, Op: apisix.OpMatchFold, Value: pattern})
