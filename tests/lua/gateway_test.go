@@ -15,6 +15,7 @@
 package lua
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -145,14 +146,15 @@ func TestGatewayTLS(t *testing.T) {
 	}
 	a.Store.Apply(ops)
 	get := func(name, host string, conf *tls.Config) (string, string) {
-		conf.ServerName, conf.InsecureSkipVerify = name, true //nolint:gosec // the certificates are the test's own
+		// The certificates are the test's own.
+		conf.ServerName, conf.InsecureSkipVerify = name, true
 		c, err := tls.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(https)), conf)
 		if err != nil {
 			return "", "handshake"
 		}
 		defer c.Close()
 		_ = c.SetDeadline(time.Now().Add(patience))
-		tr := &http.Transport{DialTLS: func(string, string) (net.Conn, error) { return c, nil }, DisableKeepAlives: true}
+		tr := &http.Transport{DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return c, nil }, DisableKeepAlives: true}
 		resp, err := (&http.Client{Transport: tr}).Get("https://" + host + "/")
 		if err != nil {
 			return "", "closed"
@@ -198,7 +200,7 @@ func TestGatewayTLS(t *testing.T) {
 	}
 	t.Run("TCP", func(t *testing.T) {
 		for name, want := range map[string]string{"a.test": "raw", "other.test": ""} {
-			c, err := tls.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(raw)), &tls.Config{ServerName: name, InsecureSkipVerify: true}) //nolint:gosec // see above
+			c, err := tls.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(raw)), &tls.Config{ServerName: name, InsecureSkipVerify: true})
 			if err != nil {
 				t.Errorf("%s: %v\n%s", name, err, a.Log())
 				continue
