@@ -27,8 +27,8 @@ import (
 
 func TestPlugins(t *testing.T) {
 	want := []string{
-		"mesh-cors", "mesh-direct-response", "mesh-fault", "mesh-hash", "mesh-headers", "mesh-mirror", "mesh-original-dst", "mesh-redirect", "mesh-retry", "mesh-rewrite",
-		"mesh-split",
+		"mesh-cors", "mesh-direct-response", "mesh-fault", "mesh-hash", "mesh-headers", "mesh-listeners", "mesh-mirror", "mesh-original-dst", "mesh-redirect",
+		"mesh-retry", "mesh-rewrite", "mesh-split",
 	}
 	if got := Plugins(); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
@@ -51,7 +51,7 @@ func TestPluginsAreWhatAPISIXLoads(t *testing.T) {
 					t.Errorf("%s/%s has no %s", dir, name, field)
 				}
 			}
-			if !strings.Contains(string(content), "function _M.check_schema(conf)") {
+			if !strings.Contains(string(content), "function _M.check_schema(conf") {
 				t.Errorf("%s/%s has no check_schema", dir, name)
 			}
 		}

@@ -38,6 +38,7 @@ var (
 		"WorkloadEntry":   fieldsOf(&networking.WorkloadEntry{}, "spec"),
 		"WorkloadGroup":   fieldsOf(&networking.WorkloadGroup{}, "spec"),
 		"Sidecar":         fieldsOf(&networking.Sidecar{}, "spec"),
+		"Gateway":         fieldsOf(&networking.Gateway{}, "spec"),
 	}
 	partial = map[string]*fields{
 		"MeshConfig":  fieldsOf(&meshconfig.MeshConfig{}, ""),

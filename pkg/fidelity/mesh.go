@@ -42,6 +42,9 @@ var meshConfig = Object{
 	Rows: []Row{
 		exact("connectTimeout", ""),
 		told(MeshTCPKeepalive),
+		told(TrustedProxiesNotCarried),
+		told(ProxyProtocolNotCarried),
+		told(ClientCertDetails),
 		exact("outboundTrafficPolicy.mode={REGISTRY_ONLY,ALLOW_ANY}", ""),
 		told(AllowAnyDynamicDNS),
 		exact("inboundTrafficPolicy.mode={PASSTHROUGH,LOCALHOST}", ""),

@@ -45,7 +45,7 @@ type Row struct {
 // in networking/v1alpha3 and concerns sidecars has all its fields here.
 func Objects() []Object {
 	return []Object{
-		virtualService, destinationRule, serviceEntry, workloadEntry, workloadGroup, sidecar, service, peerAuthentication, authorizationPolicy,
+		virtualService, destinationRule, serviceEntry, workloadEntry, workloadGroup, sidecar, gateway, service, peerAuthentication, authorizationPolicy,
 		requestAuthentication, meshConfig, envoyFilter,
 	}
 }

@@ -28,6 +28,8 @@ type Config struct {
 	Clusters []*Cluster
 	// CatchAll says what happens to requests which no virtual host takes; it has no match.
 	CatchAll *Route
+	// Gateway is nil for sidecars.
+	Gateway *Gateway
 	// Diagnostics are those of the configuration as a whole; virtual hosts and clusters have their own.
 	Diagnostics []Diagnostic
 	// Inputs is what the builder of the configuration compares to see whether it is still true. It means nothing to
@@ -41,8 +43,11 @@ type VirtualHost struct {
 	Inbound bool
 	// Port is the port that the client meant to reach. An inbound zero takes those that no other virtual host has.
 	Port int
-	// Name is unique among the virtual hosts of a port.
+	// Name is unique among the virtual hosts of a port, or of a TLS server there.
 	Name string
+	// ServerNames limits it to connections of TLS with these, terminated here; nil for all. Those of different servers have
+	// nothing in common.
+	ServerNames *ServerNames
 	// Domains are lower case, exact or with a leading "*"; sorted. The single domain "*" takes every host.
 	Domains []string
 	// Routes in the order of their precedence. A request which none of them takes is answered with 404.

@@ -23,6 +23,8 @@ import (
 	"testing"
 	"time"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/lua"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/apisixconf"
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix/instance/instancetest"
@@ -52,6 +54,8 @@ type Options struct {
 	// Listen are further addresses for TCP, and InboundPorts those of their ports that take what is sent to the workload.
 	Listen       []string
 	InboundPorts []int
+	// Change, when it is set, changes config.yaml before APISIX reads it.
+	Change func(config map[string]any)
 }
 
 // Start runs an APISIX and waits until it listens.
@@ -92,6 +96,16 @@ func Start(t testing.TB, o Options) *APISIX {
 	config, err := apisixconf.Render(options)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if o.Change != nil {
+		var object map[string]any
+		if err := yaml.Unmarshal(config, &object); err != nil {
+			t.Fatal(err)
+		}
+		o.Change(object)
+		if config, err = yaml.Marshal(object); err != nil {
+			t.Fatal(err)
+		}
 	}
 	a.Log = instancetest.Start(t, string(config), nil).ErrorLog
 	t.Cleanup(gateway.CloseClientConnections)

@@ -35,10 +35,13 @@ type player struct {
 	objects  map[string]string
 	// policies are those of the upstreams.
 	policies map[string]string
+	// listeners are a gateway's protocols by their ports, certificates the server names that it has one for.
+	listeners    map[int]string
+	certificates map[string]bool
 }
 
 func newPlayer(out *translate.Output) (*player, error) {
-	p := &player{clusters: map[string]*ir.Cluster{}, objects: map[string]string{}, policies: map[string]string{}}
+	p := &player{clusters: map[string]*ir.Cluster{}, objects: map[string]string{}, policies: map[string]string{}, listeners: map[int]string{}, certificates: map[string]bool{}}
 	for _, c := range out.Config().Clusters {
 		id := apisix.ID("outbound", strconv.Itoa(c.Port), c.Subset, c.Host)
 		switch {
@@ -52,6 +55,7 @@ func newPlayer(out *translate.Output) (*player, error) {
 	resources := make([]simulate.Resource, 0, len(out.Resources))
 	for _, r := range out.Resources {
 		resources = append(resources, simulate.Resource{Kind: r.Kind, ID: r.ID, JSON: r.JSON})
+		p.listen(r)
 		if r.Kind == apisix.Upstreams {
 			p.policies[r.ID] = apisixPolicy(r.JSON)
 		}
@@ -67,8 +71,12 @@ func newPlayer(out *translate.Output) (*player, error) {
 
 // answer is what APISIX does with a call, and what of it could not be played.
 func (p *player) answer(c *call) (*answer, []string) {
-	if res := p.config.TCP(c.connection()); !c.speaksHTTP(&res) {
-		return p.connection(c, &res), res.NotSimulated
+	if kind := p.listeners[c.port]; c.gateway && (kind == "" || !p.terminates(c, kind)) {
+		return newAnswer(closed), nil
+	} else if !c.gateway || !strings.HasPrefix(kind, apisix.ListenHTTP) {
+		if res := p.config.TCP(c.connection()); !c.speaksHTTP(&res) {
+			return p.connection(c, &res), res.NotSimulated
+		}
 	}
 	res := p.config.HTTP(c.request())
 	var a *answer

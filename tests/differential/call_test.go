@@ -39,6 +39,8 @@ type call struct {
 	sni       string
 	// inbound says that the workload is called, and not that it calls.
 	inbound bool
+	// gateway says that the proxy is one, which is called; tls that HTTP comes over TLS, with sni.
+	gateway, tls bool
 }
 
 // field is a header as it is sent.
@@ -59,11 +61,21 @@ func (c *call) String() string {
 		fmt.Fprintf(&b, "%s to %s:%d, server name %q", c.transport, c.address, c.port, c.sni)
 		return b.String()
 	}
-	fmt.Fprintf(&b, "%s http://%s:%d%s (Host: %s)", c.method, c.address, c.port, c.path, c.host)
+	fmt.Fprintf(&b, "%s %s://%s:%d%s (Host: %s)", c.method, c.scheme(), c.address, c.port, c.path, c.host)
+	if c.tls {
+		fmt.Fprintf(&b, " (server name %q)", c.sni)
+	}
 	for _, h := range c.headers {
 		fmt.Fprintf(&b, " [%s: %s]", h.name, h.value)
 	}
 	return b.String()
+}
+
+func (c *call) scheme() string {
+	if c.tls {
+		return "https"
+	}
+	return "http"
 }
 
 // values are those of a header in the order in which they are sent, whatever the case of its name.
@@ -103,6 +115,12 @@ func (c *call) simulation() simulation.Call {
 	if c.inbound {
 		out.CallMode = simulation.CallModeInbound
 	}
+	if c.gateway {
+		out.CallMode = simulation.CallModeGateway
+	}
+	if c.tls {
+		out.TLS, out.Sni = simulation.TLS, strings.ToLower(c.sni)
+	}
 	switch c.transport {
 	case overTLS:
 		out.TLS, out.Sni = simulation.TLS, strings.ToLower(c.sni)
@@ -116,6 +134,9 @@ func (c *call) simulation() simulation.Call {
 // request is the call for APISIX.
 func (c *call) request() simulate.Request {
 	r := simulate.Request{Method: c.method, Host: c.host, Path: c.path, Header: http.Header{}, Source: netip.MustParseAddr(clientIP), Inbound: c.inbound}
+	if c.tls {
+		r.Scheme, r.ServerName = "https", c.sni
+	}
 	for _, h := range c.headers {
 		r.Header[h.name] = append(r.Header[h.name], h.value)
 	}

@@ -44,7 +44,10 @@ func (x *sides) envoyAnswer(t *testing.T, c *call) *answer {
 		t.Errorf("Istio's simulation finds virtual host %q, and the evaluator here %q, for %v", res.VirtualHostMatched, vh.GetName(), c)
 	}
 	if vh == nil {
-		return newAnswer(answered(http.StatusNotFound))
+		return c.localReply(http.StatusNotFound, "")
+	}
+	if vh.RequireTls == route.VirtualHost_ALL && !c.tls {
+		return c.redirectToTLS()
 	}
 	a := c.routeAnswer(matchRoute(vh, c))
 	for i := range a.share {

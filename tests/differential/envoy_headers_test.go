@@ -125,7 +125,7 @@ func (c *call) command(command string, m *message, response headerSet) string {
 		case ":authority", "host":
 			return m.host
 		case ":scheme":
-			return "http"
+			return c.scheme()
 		}
 		return first(m.headers)
 	case "RESP":

@@ -176,7 +176,7 @@ func headerValue(name string, c *call) (string, bool) {
 	case ":path":
 		return c.path, true
 	case ":scheme", "x-forwarded-proto":
-		return "http", true
+		return c.scheme(), true
 	}
 	v := c.values(name)
 	return strings.Join(v, ","), len(v) > 0

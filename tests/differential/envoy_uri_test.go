@@ -85,7 +85,7 @@ func goTemplate(substitution string) string {
 // redirectTo is the Location of a redirect (RouteEntryImplBase::newUri).
 func redirectTo(r *route.Route, c *call) string {
 	a := r.GetRedirect()
-	scheme := "http"
+	scheme := c.scheme()
 	if s := a.GetSchemeRedirect(); s != "" {
 		scheme = s
 	} else if a.GetHttpsRedirect() {
@@ -97,7 +97,7 @@ func redirectTo(r *route.Route, c *call) string {
 	}
 	host := a.HostRedirect
 	if host == "" {
-		host = requestHost(c.host, scheme, port)
+		host = requestHost(c, scheme, port)
 	}
 	p := c.path
 	if a.GetPrefixRewrite() != "" {
@@ -111,14 +111,18 @@ func redirectTo(r *route.Route, c *call) string {
 }
 
 // requestHost follows processRequestHost: the port goes when it is replaced, or when it was that of the former scheme.
-func requestHost(host, scheme, port string) string {
+func requestHost(c *call, scheme, port string) string {
+	host, own := c.host, ":80"
+	if c.tls {
+		own = ":443"
+	}
 	end := strings.LastIndexByte(host, ':')
 	if strings.HasPrefix(host, "[") {
 		if end = strings.LastIndex(host, "]:"); end >= 0 {
 			end++
 		}
 	}
-	if end >= 0 && (port != "" || scheme != "http" && host[end:] == ":80") {
+	if end >= 0 && (port != "" || scheme != c.scheme() && host[end:] == own) {
 		return host[:end]
 	}
 	return host

@@ -76,6 +76,8 @@ type scenario struct {
 	dns bool
 	// member says that the workload belongs to the Kubernetes Services of its namespace.
 	member bool
+	// router makes the proxy a gateway.
+	router bool
 }
 
 // sides are what the two proxies get.
@@ -124,8 +126,12 @@ func (s *scenario) generate(t test.Failer) (*sides, error) {
 		opts.Instances = append(opts.Instances, s.instances(svc)...)
 	}
 	env := core.NewConfigGenTest(t, opts)
+	nodeType := model.SidecarProxy
+	if s.router {
+		nodeType = model.Router
+	}
 	proxy := env.SetupProxy(&model.Proxy{
-		Type:            model.SidecarProxy,
+		Type:            nodeType,
 		ID:              "app." + s.namespace,
 		ConfigNamespace: s.namespace,
 		DNSDomain:       s.namespace + ".svc." + domain,
@@ -137,7 +143,7 @@ func (s *scenario) generate(t test.Failer) (*sides, error) {
 			DNSCapture: model.StringBool(s.dns), DNSAutoAllocate: model.StringBool(s.dns),
 		},
 	})
-	out, err := generate.NewSource(env.Env().EndpointIndex).Generate(proxy, &model.PushRequest{Push: env.PushContext()}, nil)
+	out, err := generate.NewSource(env.Env().EndpointIndex).WithCredentials(secretsStandIn{}).Generate(proxy, &model.PushRequest{Push: env.PushContext()}, nil)
 	if err != nil {
 		return nil, err
 	}

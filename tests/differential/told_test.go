@@ -108,8 +108,9 @@ var telling = map[string]func(*difference, *ir.Diagnostic) bool{
 		own := !strings.HasPrefix(f.envoy.where, "listener 0.0.0.0_")
 		return f.onPort(d) && (own || f.envoy.aspects[outcome] == tcp)
 	},
-	"HTTPProxyListener": func(f *difference, d *ir.Diagnostic) bool { return f.onPort(d) },
-	"RegexNotCarried":   func(f *difference, d *ir.Diagnostic) bool { return f.concerns(d) },
+	"WildcardServerName": func(f *difference, _ *ir.Diagnostic) bool { return f.call.tls && f.ours.aspects[outcome] == closed },
+	"HTTPProxyListener":  func(f *difference, d *ir.Diagnostic) bool { return f.onPort(d) },
+	"RegexNotCarried":    func(f *difference, d *ir.Diagnostic) bool { return f.concerns(d) },
 	"RewriteRegexRefused": func(f *difference, d *ir.Diagnostic) bool {
 		return f.concerns(d) && f.refused()
 	},

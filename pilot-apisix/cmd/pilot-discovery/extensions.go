@@ -19,6 +19,7 @@ import (
 	_ "google.golang.org/grpc/encoding/gzip"
 
 	istiobootstrap "istio.io/istio/pilot/pkg/bootstrap"
+	v3 "istio.io/istio/pilot/pkg/xds/v3"
 
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/bootstrap"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/generate"
@@ -33,7 +34,8 @@ const apisixPage = "/debug/apisixz"
 
 // serveAPISIX serves APISIX resources to the proxies that ask for them.
 func serveAPISIX(s *istiobootstrap.Server) error {
-	generator, err := xds.Register(s.XDSServer, generate.NewSource(s.XDSServer.Env.EndpointIndex))
+	source := generate.NewSource(s.XDSServer.Env.EndpointIndex).WithCredentials(s.XDSServer.Generators[v3.SecretType])
+	generator, err := xds.Register(s.XDSServer, source)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ local has_cjson, cjson = pcall(require, "cjson")
 
 local file = "../../pkg/apisix/schema/mesh.json"
 local plugins = {
-    "mesh-cors", "mesh-direct-response", "mesh-fault", "mesh-hash", "mesh-headers", "mesh-mirror", "mesh-original-dst", "mesh-peer",
+    "mesh-cors", "mesh-direct-response", "mesh-fault", "mesh-hash", "mesh-headers", "mesh-listeners", "mesh-mirror", "mesh-original-dst", "mesh-peer",
     "mesh-redirect", "mesh-retry", "mesh-rewrite", "mesh-split",
 }
 local stream_plugins = {"mesh-original-dst", "mesh-peer", "mesh-split"}
@@ -57,7 +57,8 @@ local function load_plugins()
     rawset(_G, "ngx", setmetatable({}, anything))
     local schemas = {plugins = {}, stream_plugins = {}}
     for _, name in ipairs(plugins) do
-        schemas.plugins[name] = {schema = require("apisix.plugins." .. name).schema}
+        local plugin = require("apisix.plugins." .. name)
+        schemas.plugins[name] = {schema = plugin.schema, metadata_schema = plugin.metadata_schema}
     end
     for _, name in ipairs(stream_plugins) do
         schemas.stream_plugins[name] = {schema = require("apisix.stream.plugins." .. name).schema}

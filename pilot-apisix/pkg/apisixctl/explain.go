@@ -50,7 +50,7 @@ func newExplainCommand() *cobra.Command {
 		Short: "Tell where a request or a connection of a workload goes, and which rule sends it there",
 		Long: `Tell where a request of a workload goes, and which rule sends it there: the rule with its file and line, the destinations with
 their shares and endpoints, and all that is done to the request and its response on the way. The same for a connection that is
-not HTTP, and for what is sent to the workload. Nothing is sent: it is played against what the workload's APISIX gets.`,
+not HTTP, for what is sent to the workload, and for what is sent to a gateway. Nothing is sent: it is played against what the workload's APISIX gets.`,
 		Example: `  apisixctl explain -f samples/bookinfo/platform -f samples/bookinfo/networking/virtual-service-reviews-test-v2.yaml \
     --proxy productpage-v1.default --request 'GET http://reviews:9080/reviews/0' -H 'end-user: jason'
 
@@ -67,12 +67,11 @@ not HTTP, and for what is sent to the workload. Nothing is sent: it is played ag
 	f.StringVar(&o.request, "request", "", "method and URL of the request, such as 'GET http://reviews:9080/reviews/0?q=1'")
 	f.StringArrayVarP(&o.headers, "header", "H", nil, "a header of the request, as 'NAME: VALUE'")
 	f.StringVar(&o.connection, "connection", "", "address and port that a client connects to, without speaking HTTP, such as 10.0.0.1:3306")
-	f.StringVar(&o.sni, "sni", "", "the TLS server name of the connection; none when empty")
+	f.StringVar(&o.sni, "sni", "", "the TLS server name of the connection; none when empty, and its host for a request over https to a gateway")
 	f.BoolVar(&o.inbound, "inbound", false, "the request or connection is one to the workload")
 	f.StringVarP(&o.output, "output", "o", "text", "format: text, json, yaml")
 	cmd.MarkFlagsOneRequired("request", "connection")
 	cmd.MarkFlagsMutuallyExclusive("request", "connection")
-	cmd.MarkFlagsMutuallyExclusive("request", "sni")
 	cmd.MarkFlagsMutuallyExclusive("connection", "header")
 	return cmd
 }
@@ -114,6 +113,11 @@ func (o *explainOptions) parse() (func(*explainer) *explanation, error) {
 	}
 	request, err := parseRequest(o.request, o.headers)
 	request.Inbound = o.inbound
+	if request.Scheme == "https" {
+		if request.ServerName = o.sni; o.sni == "" {
+			request.ServerName, _, _ = strings.Cut(request.Host, ":")
+		}
+	}
 	return func(x *explainer) *explanation { return x.request(x.config.HTTP(request)) }, err
 }
 
@@ -124,10 +128,14 @@ func parseRequest(text string, headers []string) (simulate.Request, error) {
 		method, target = http.MethodGet, method
 	}
 	u, err := url.Parse(strings.TrimSpace(target))
-	if err != nil || u.Host == "" || u.Scheme != "http" {
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return simulate.Request{}, fmt.Errorf("--request %q: it must be 'METHOD http://HOST[:PORT]/PATH'", text)
 	}
 	port := 80
+	if u.Scheme == "https" {
+		// To a gateway, which terminates TLS.
+		port = 443
+	}
 	if p := u.Port(); p != "" {
 		if port, err = strconv.Atoi(p); err != nil || port < 1 || port > 65535 {
 			return simulate.Request{}, fmt.Errorf("--request %q: port %s is not within 1 and 65535", text, p)

@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"istio.io/istio/pilot/pkg/model"
+	v3 "istio.io/istio/pilot/pkg/xds/v3"
 
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/filemode"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/generate"
@@ -61,7 +62,8 @@ func (o *meshOptions) translate(ctx context.Context) (*filemode.Offline, *transl
 		return nil, nil, err
 	}
 	env := mesh.Environment()
-	out, err := generate.NewSource(env.EndpointIndex).Generate(proxy, &model.PushRequest{Push: env.PushContext()}, nil)
+	source := generate.NewSource(env.EndpointIndex).WithCredentials(mesh.DiscoveryServer().Generators[v3.SecretType])
+	out, err := source.Generate(proxy, &model.PushRequest{Push: env.PushContext()}, nil)
 	if err != nil {
 		mesh.Close()
 		return nil, nil, err

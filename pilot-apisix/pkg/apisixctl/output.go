@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/translate"
+	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/xds"
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
 )
@@ -53,10 +54,18 @@ type resource struct {
 func newDocument(o *translate.Output) document {
 	d := document{Resources: []resource{}, Diagnostics: []ir.Diagnostic{}}
 	for _, r := range o.Resources {
-		d.Resources = append(d.Resources, resource{r.Name(), r.JSON, r.Sources})
+		d.Resources = append(d.Resources, resource{r.Name(), shown(r), r.Sources})
 	}
 	d.Diagnostics = append(d.Diagnostics, o.Diagnostics...)
 	return d
+}
+
+// shown is the object of a resource without the keys of certificates.
+func shown(r *translate.Resource) json.RawMessage {
+	if r.Kind == apisix.SSLs {
+		return xds.Redact(r)
+	}
+	return r.JSON
 }
 
 func writeJSON(w io.Writer, o *translate.Output) error {
@@ -93,8 +102,12 @@ const apisixHeader = `# conf/apisix.yaml of a standalone APISIX (deployment.role
 func writeAPISIX(w io.Writer, o *translate.Output) error {
 	var b bytes.Buffer
 	b.WriteString(apisixHeader)
-	for i, r := range o.Resources {
-		if i == 0 || o.Resources[i-1].Kind != r.Kind {
+	resources := slices.DeleteFunc(slices.Clone(o.Resources), func(r *translate.Resource) bool { return r.Kind == apisix.SSLs })
+	if len(resources) < len(o.Resources) {
+		b.WriteString("# The certificates (ssls) are left out, because their keys are secret.\n")
+	}
+	for i, r := range resources {
+		if i == 0 || resources[i-1].Kind != r.Kind {
 			fmt.Fprintf(&b, "%s:\n", r.Kind)
 		}
 		object, err := yaml.JSONToYAML(r.JSON)

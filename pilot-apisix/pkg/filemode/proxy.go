@@ -15,6 +15,7 @@
 package filemode
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -37,6 +38,7 @@ import (
 	istioresource "istio.io/istio/pkg/config/schema/resource"
 	pm "istio.io/istio/pkg/model"
 	"istio.io/istio/pkg/network"
+	"istio.io/istio/pkg/spiffe"
 	"istio.io/istio/pkg/version"
 
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/filemode/configdir"
@@ -100,6 +102,10 @@ func (o *Offline) connect(w workload) (*model.Proxy, error) {
 		return nil, err
 	}
 	proxy.ConfigNamespace = model.GetProxyConfigNamespace(proxy)
+	// Whom a gateway may read Secrets as.
+	proxy.VerifiedIdentity = &spiffe.Identity{
+		TrustDomain: env.Mesh().GetTrustDomain(), Namespace: w.namespace, ServiceAccount: cmp.Or(w.serviceAccount, "default"),
+	}
 	proxy.XdsNode = &core.Node{Id: node, Locality: util.ConvertLocality(w.locality)}
 	proxy.LastPushContext = env.PushContext()
 	proxy.WatchedResources = map[string]*model.WatchedResource{}

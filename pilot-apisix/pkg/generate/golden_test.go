@@ -26,7 +26,9 @@ import (
 
 	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pilot/pkg/networking/util"
+	v3 "istio.io/istio/pilot/pkg/xds/v3"
 	"istio.io/istio/pilot/test/xds"
+	"istio.io/istio/pkg/spiffe"
 	"istio.io/istio/pkg/test/util/assert"
 	"istio.io/istio/pkg/test/util/yml"
 
@@ -49,7 +51,7 @@ func TestGolden(t *testing.T) {
 		t.Run(strings.TrimSuffix(strings.TrimPrefix(path, "testdata/"), ".yaml"), func(t *testing.T) {
 			input, err := os.ReadFile(path)
 			assert.NoError(t, err)
-			out := generateFor(t, string(input))
+			out := generateFor(t, withCertificates(t, string(input)))
 			checkSchema(t, set, out)
 
 			got := render(t, out)
@@ -70,6 +72,8 @@ func TestGolden(t *testing.T) {
 type testProxy struct {
 	Namespace string            `json:"namespace"`
 	Labels    map[string]string `json:"labels"`
+	// Router makes it a gateway, of the service account "gateway".
+	Router bool `json:"router"`
 	// Locality is region/zone/subzone.
 	Locality string `json:"locality"`
 }
@@ -103,16 +107,21 @@ func parseCase(t testing.TB, input string) (p testProxy, kube, istio string) {
 func newMesh(t testing.TB, input string) (*xds.FakeDiscoveryServer, *model.Proxy) {
 	t.Helper()
 	p, kube, istio := parseCase(t, input)
-	s := xds.NewFakeDiscoveryServer(t, xds.FakeOptions{KubernetesObjectString: kube, ConfigString: istio})
+	s := xds.NewFakeDiscoveryServer(t, xds.FakeOptions{KubernetesObjectString: kube, ConfigString: istio, DisableSecretAuthorization: true})
+	nodeType := model.SidecarProxy
+	if p.Router {
+		nodeType = model.Router
+	}
 	proxy := s.SetupProxy(&model.Proxy{
-		Type:            model.SidecarProxy,
-		ID:              "app." + p.Namespace,
-		ConfigNamespace: p.Namespace,
-		DNSDomain:       p.Namespace + ".svc.cluster.local",
-		Labels:          p.Labels,
-		IPAddresses:     []string{"10.9.9.9"},
-		Locality:        util.ConvertLocality(p.Locality),
-		Metadata:        &model.NodeMetadata{Namespace: p.Namespace, Labels: p.Labels, ClusterID: "Kubernetes"},
+		Type:             nodeType,
+		ID:               "app." + p.Namespace,
+		VerifiedIdentity: &spiffe.Identity{TrustDomain: "cluster.local", Namespace: p.Namespace, ServiceAccount: "gateway"},
+		ConfigNamespace:  p.Namespace,
+		DNSDomain:        p.Namespace + ".svc.cluster.local",
+		Labels:           p.Labels,
+		IPAddresses:      []string{"10.9.9.9"},
+		Locality:         util.ConvertLocality(p.Locality),
+		Metadata:         &model.NodeMetadata{Namespace: p.Namespace, Labels: p.Labels, ClusterID: "Kubernetes"},
 	})
 	return s, proxy
 }
@@ -120,7 +129,8 @@ func newMesh(t testing.TB, input string) (*xds.FakeDiscoveryServer, *model.Proxy
 func generateFor(t testing.TB, input string) *translate.Output {
 	t.Helper()
 	s, proxy := newMesh(t, input)
-	out, err := generate.NewSource(s.Env().EndpointIndex).Generate(proxy, &model.PushRequest{Push: s.PushContext()}, nil)
+	source := generate.NewSource(s.Env().EndpointIndex).WithCredentials(s.Discovery.Generators[v3.SecretType])
+	out, err := source.Generate(proxy, &model.PushRequest{Push: s.PushContext()}, nil)
 	assert.NoError(t, err)
 	return out
 }
@@ -174,7 +184,7 @@ func render(t testing.TB, out *translate.Output) []byte {
 		for _, s := range r.Sources {
 			sources = append(sources, s.String())
 		}
-		doc.Resources = append(doc.Resources, resource{r.Name(), r.JSON, sources})
+		doc.Resources = append(doc.Resources, resource{r.Name(), withoutPEM(t, r.JSON), sources})
 	}
 	for _, d := range out.Diagnostics {
 		doc.Diagnostics = append(doc.Diagnostics, d.String())

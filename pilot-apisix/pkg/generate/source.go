@@ -25,12 +25,22 @@ import (
 
 // Source computes what proxies must have. Its methods may be called concurrently.
 type Source struct {
-	endpoints *model.EndpointIndex
+	endpoints   *model.EndpointIndex
+	credentials ingest.Credentials
 }
 
 // NewSource makes a source that reads endpoints from index, which is that of the environment the push contexts come from.
 func NewSource(index *model.EndpointIndex) *Source {
 	return &Source{endpoints: index}
+}
+
+// WithCredentials makes s read the certificates of gateways through sds, the generator of Envoy's Secrets that an istiod has. It
+// returns s. Without a generator (nil), no gateway answers TLS.
+func (s *Source) WithCredentials(sds model.XdsResourceGenerator) *Source {
+	if sds != nil {
+		s.credentials = credentials{sds}
+	}
+	return s
 }
 
 // Key tells which proxies get the same output.
@@ -44,10 +54,7 @@ func (s *Source) Generate(proxy *model.Proxy, req *model.PushRequest, prev *tran
 	if proxy.SidecarScope == nil {
 		return nil, fmt.Errorf("proxy %s has no SidecarScope yet: it is not initialised", proxy.ID)
 	}
-	if proxy.Type != model.SidecarProxy {
-		// Gateways are not served yet.
-		return &translate.Output{}, nil
-	}
-	cfg := ingest.Build(ingest.Input{Proxy: proxy, Push: req.Push, Endpoints: s.endpoints}, prev.Config())
+	in := ingest.Input{Proxy: proxy, Push: req.Push, Endpoints: s.endpoints, Credentials: s.credentials}
+	cfg := ingest.Build(in, prev.Config())
 	return translate.Translate(cfg, prev), nil
 }

@@ -208,7 +208,8 @@ func buildCluster(in Input, c *clusterInputs) *ir.Cluster {
 			return b.cluster
 		}
 	}
-	b.cluster.OriginalDst = c.service.Resolution == model.Passthrough
+	// A gateway has no destination that its clients meant.
+	b.cluster.OriginalDst = c.service.Resolution == model.Passthrough && in.Proxy.Type == model.SidecarProxy
 	if cfg := c.rule.GetRule(); cfg != nil {
 		src := ir.Source{Kind: cfg.GroupVersionKind.Kind, Namespace: cfg.Namespace, Name: cfg.Name}
 		b.cluster.Sources = append(b.cluster.Sources, src)

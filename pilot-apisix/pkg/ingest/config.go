@@ -32,6 +32,8 @@ type Input struct {
 	Push  *model.PushContext
 	// Endpoints is the index that registries keep current, also while a push context stays the same.
 	Endpoints *model.EndpointIndex
+	// Credentials are for proxies of type router; nil for none.
+	Credentials Credentials
 }
 
 // inputs is what a configuration was made from, to see whether it is still true. It does not keep a push context alive.
@@ -48,7 +50,8 @@ func Build(in Input, prev *ir.Config) *ir.Config {
 	if prev != nil {
 		last, _ = prev.Inputs.(*inputs)
 	}
-	if last != nil && last.push.Value() == in.Push && last.scope.Value() == in.Proxy.SidecarScope {
+	// A gateway reads Secrets too.
+	if last != nil && last.push.Value() == in.Push && last.scope.Value() == in.Proxy.SidecarScope && in.Proxy.Type != model.Router {
 		return refreshEndpoints(in, prev, last)
 	}
 	b := newBuilder(in)
@@ -116,6 +119,10 @@ func newBuilder(in Input) *builder {
 }
 
 func (b *builder) build() {
+	if b.in.Proxy.Type == model.Router {
+		b.gateway()
+		return
+	}
 	for _, l := range b.listeners() {
 		b.buildPort(l)
 	}

@@ -88,8 +88,14 @@ func (r *routeBuilder) find(d *networking.Destination, at ir.Source, unknown *fi
 	if n := d.GetPort().GetNumber(); n != 0 {
 		key.port = int(n)
 	}
-	if svc := r.registry[key.host]; svc != nil && svc.Attributes.K8sAttributes.ExternalName != "" {
-		key.host = host.Name(svc.Attributes.K8sAttributes.ExternalName)
+	if svc := r.registry[key.host]; svc != nil {
+		if d.GetPort().GetNumber() == 0 && len(svc.Ports) == 1 {
+			// The port of a gateway need not be one of the service.
+			key.port = svc.Ports[0].Port
+		}
+		if name := svc.Attributes.K8sAttributes.ExternalName; name != "" {
+			key.host = host.Name(name)
+		}
 	}
 	if why := r.missing(key); why != "" {
 		r.diagnose(unknown, at, "%s", why)

@@ -50,8 +50,8 @@ type inboundPort struct {
 	// refused ports let nothing through.
 	refused bool
 	// peers is what their clients speak.
-	peers ir.PeerTLS
-	source  ir.Source
+	peers  ir.PeerTLS
+	source ir.Source
 }
 
 // inbound adds the routes of what is sent to the workload. They have no conditions but the port.

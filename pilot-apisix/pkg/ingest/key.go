@@ -45,6 +45,8 @@ type Key struct {
 	Inbound string
 	// Locality is what endpoints are ranked by.
 	Locality string
+	// Gateway is set only for routers.
+	Gateway string
 	// Node is set only when a service of the scope is limited to the proxy's node.
 	Node string
 }
@@ -63,6 +65,7 @@ func KeyOf(proxy *model.Proxy) Key {
 		NetworkView: proxy.GetView().String(),
 		IPMode:      proxy.GetIPMode(),
 		Inbound:     inboundKey(proxy),
+		Gateway:     gatewayKey(proxy),
 		Locality:    util.LocalityToString(proxy.Locality),
 		AutoIP:      bool(proxy.Metadata.DNSCapture) || bool(proxy.Metadata.DNSAutoAllocate),
 	}

@@ -48,8 +48,12 @@ func (r *routeBuilder) redirect(route *ir.Route, in *networking.HTTPRedirect, sr
 	case *networking.HTTPRedirect_Port:
 		out.Port = int(port.Port)
 	}
-	// A scheme's own port is not spelled out. Clients of a sidecar reach it without TLS.
-	if in.RedirectPort != nil && (out.Port == 80 && out.Scheme != "https" || out.Port == 443 && out.Scheme == "https") {
+	// A scheme's own port is not spelled out.
+	scheme := out.Scheme
+	if scheme == "" && r.tls {
+		scheme = "https"
+	}
+	if in.RedirectPort != nil && (out.Port == 80 && scheme != "https" || out.Port == 443 && scheme == "https") {
 		out.Port = 0
 	}
 	route.Redirect = out

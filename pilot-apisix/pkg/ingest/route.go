@@ -15,6 +15,7 @@
 package ingest
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 
@@ -38,6 +39,10 @@ type routeBuilder struct {
 	source ir.Source
 	// registry has the services of the port, by their names in lower case.
 	registry map[host.Name]*model.Service
+	// gateway is the one that the routes are for; empty for the mesh itself.
+	gateway string
+	// tls says that requests come over TLS.
+	tls bool
 
 	routes      []ir.Route
 	diagnostics []ir.Diagnostic
@@ -98,7 +103,7 @@ func (r *routeBuilder) matchesSource(m *networking.HTTPMatchRequest) bool {
 		return true
 	}
 	if len(m.Gateways) > 0 {
-		return slices.Contains(m.Gateways, constants.IstioMeshGateway)
+		return slices.Contains(m.Gateways, cmp.Or(r.gateway, constants.IstioMeshGateway))
 	}
 	return labels.Instance(m.SourceLabels).SubsetOf(r.in.Proxy.Labels) &&
 		(m.SourceNamespace == "" || m.SourceNamespace == r.in.Proxy.Metadata.Namespace)

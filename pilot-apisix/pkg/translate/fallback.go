@@ -30,8 +30,8 @@ const (
 
 // notFound answers what no route of a virtual host takes. Envoy commits itself to one virtual host; APISIX would go on to
 // wildcard hosts and to routes without a host.
-func (t *translator) notFound(h *ir.VirtualHost, hosts []string, onPort apisix.Expr) {
-	t.exprs = append(t.exprs[:0], onPort)
+func (t *translator) notFound(h *ir.VirtualHost, hosts []string, where []apisix.Expr) {
+	t.exprs = append(t.exprs[:0], where...)
 	t.add(&apisix.Route{
 		ID:       routeID(h, 0),
 		Hosts:    hosts,

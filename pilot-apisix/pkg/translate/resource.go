@@ -64,7 +64,8 @@ func (o *Output) Config() *ir.Config {
 func Plugins() []string {
 	return pluginNames(
 		(*apisix.MeshCORS)(nil), (*apisix.MeshDirectResponse)(nil), (*apisix.MeshFault)(nil), (*apisix.MeshHash)(nil),
-		(*apisix.MeshHeaders)(nil), (*apisix.MeshMirror)(nil), (*apisix.MeshOriginalDst)(nil), (*apisix.MeshPeer)(nil), (*apisix.MeshRedirect)(nil),
+		(*apisix.MeshHeaders)(nil), (*apisix.MeshListeners)(nil), (*apisix.MeshMirror)(nil), (*apisix.MeshOriginalDst)(nil),
+		(*apisix.MeshPeer)(nil), (*apisix.MeshRedirect)(nil),
 		(*apisix.MeshRetry)(nil), (*apisix.MeshRewrite)(nil), (*apisix.MeshSplit)(nil), (*apisix.TrafficSplit)(nil),
 	)
 }

@@ -43,15 +43,15 @@ func (t *translator) virtualHost(h *ir.VirtualHost) {
 	if !ok {
 		return
 	}
-	onPort := portExpr(h)
+	where := append([]apisix.Expr{portExpr(h)}, serverNames(h.ServerNames)...)
 	complete := false
 	for i := range h.Routes {
 		r := &h.Routes[i]
-		t.exprs = append(t.exprs[:0], onPort)
+		t.exprs = append(t.exprs[:0], where...)
 		if !t.match(&r.Match, r.Source) {
 			continue
 		}
-		complete = complete || len(t.exprs) == 1
+		complete = complete || len(t.exprs) == len(where)
 		// Counted from the end, so that a rule in front of the others leaves them as they are.
 		rank := len(h.Routes) - i
 		route := apisix.Route{
@@ -74,7 +74,7 @@ func (t *translator) virtualHost(h *ir.VirtualHost) {
 		t.add(&route, r.Source)
 	}
 	if !complete {
-		t.notFound(h, hosts, onPort)
+		t.notFound(h, hosts, where)
 	}
 }
 
@@ -95,6 +95,9 @@ func routeID(h *ir.VirtualHost, rank int) string {
 	port := strconv.Itoa(h.Port)
 	if h.Inbound {
 		return apisix.ID("inbound", port, strconv.Itoa(rank))
+	}
+	if h.ServerNames != nil {
+		return apisix.ID("tls", port, h.ServerNames.Names[0], h.Name, strconv.Itoa(rank))
 	}
 	return apisix.ID(port, h.Name, strconv.Itoa(rank))
 }

@@ -36,6 +36,7 @@ func Translate(cfg *ir.Config, prev *Output) *Output {
 		t.upstreams()
 		t.routes()
 		t.streamRoutes()
+		t.gateway()
 		t.takeOver()
 	}
 	t.diagnostics()
@@ -45,7 +46,7 @@ func Translate(cfg *ir.Config, prev *Output) *Output {
 // sameRoutes says that two configurations share their routes, as they do when only endpoints of one push
 // context changed.
 func sameRoutes(a, b *ir.Config) bool {
-	return a.CatchAll == b.CatchAll && sameSlice(a.VirtualHosts, b.VirtualHosts) && sameSlice(a.TCP, b.TCP)
+	return a.CatchAll == b.CatchAll && a.Gateway == b.Gateway && sameSlice(a.VirtualHosts, b.VirtualHosts) && sameSlice(a.TCP, b.TCP)
 }
 
 // sameSlice says that two slices are one and the same.

@@ -211,9 +211,6 @@ func (p ProxyStatus) detail() ProxyStatus {
 // dump answers /debug/config_dump?types=type.googleapis.com/apisix.mesh.v1alpha1.Resource, which asks the generator for
 // what the proxy would be sent now, without its secrets.
 func (g *Generator) dump(proxy *model.Proxy, req *model.PushRequest) model.Resources {
-	if proxy.Type == model.Router {
-		return model.Resources{}
-	}
 	_, v, err := g.view(proxy, req)
 	if err != nil {
 		return nil

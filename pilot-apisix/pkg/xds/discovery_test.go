@@ -171,8 +171,10 @@ func TestServerAnswersForOneName(t *testing.T) {
 func TestServerGateway(t *testing.T) {
 	m := newMesh(t, services(1))
 	s := m.connect(model.Router, "gateway.default")
-	r := s.subscribe()
-	assert.Equal(t, len(r.changed)+len(r.removed), 0)
+	s.subscribe()
+	assert.Equal(t, s.has[upstream0] != "", true)
+	m.setEndpoints(0, "10.1.0.1")
+	assert.Equal(t, s.until(upstream0, "10.0.0.0 10.1.0.1"), []string{upstream0})
 }
 
 // TestServerKeepsNoNames looks at what Istio keeps of our type after a push.

@@ -51,8 +51,6 @@ type Generator struct {
 	groups      *groups
 	connections *connections
 	views       atomic.Int64
-	// nothing is what a gateway gets.
-	nothing *view
 }
 
 var (
@@ -79,15 +77,13 @@ func Register(server *istioxds.DiscoveryServer, source Source) (*Generator, erro
 }
 
 func newGenerator(source Source, global func() *model.PushContext) *Generator {
-	g := &Generator{
+	return &Generator{
 		source:      source,
 		global:      global,
 		pool:        newPool(),
 		groups:      newGroups(),
 		connections: newConnections(),
 	}
-	g.nothing, _ = newView(&translate.Output{}, nil, g.pool)
-	return g
 }
 
 // GenerateDeltas implements model.XdsDeltaResourceGenerator. It returns nothing at all when nothing is to be sent. Its
@@ -206,14 +202,10 @@ func forgetNames(proxy *model.Proxy, watched, w *model.WatchedResource) {
 
 // current returns the view that proxy must have, or nil when the push does not concern it or the view could not be made.
 func (g *Generator) current(c *connection, proxy *model.Proxy, req *model.PushRequest) *view {
-	if !req.IsRequest() && !c.behind && !concerns(req) {
+	if !req.IsRequest() && !c.behind && !concerns(proxy, req) {
 		return nil
 	}
 	c.begin(req)
-	if proxy.Type == model.Router {
-		// Gateways are not translated yet.
-		return g.nothing
-	}
 	group, v, err := g.view(proxy, req)
 	if err != nil {
 		c.fail(err)

@@ -18,6 +18,7 @@ import (
 	"sync"
 	"testing"
 
+	networking "istio.io/api/networking/v1alpha3"
 	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pkg/config/schema/kind"
 	"istio.io/istio/pkg/test/util/assert"
@@ -182,22 +183,37 @@ func TestAskingByNameBesideTheWildcard(t *testing.T) {
 	})
 }
 
-func TestGatewaysGetAnEmptySet(t *testing.T) {
-	f := newFixture("routes/a", "1")
-	c := newClient(t, f.Generator, "default")
-	c.proxy.Type = model.Router
-	r := c.deltas(f.request(nil))
-	if r == nil || r.changed == nil || len(r.changed)+len(r.removed) > 0 {
-		t.Fatalf("want an empty response, got %v", r)
+// TestSecrets holds that a Secret concerns only gateways with a server that names it, or the one with its CA.
+func TestSecrets(t *testing.T) {
+	server := func(tls *networking.ServerTLSSettings) *model.MergedGateway {
+		return &model.MergedGateway{GatewayNameForServer: map[*networking.Server]string{{Tls: tls}: "default/gateway"}}
 	}
-	assert.Equal(t, c.deltas(f.istiod.push(kind.VirtualService)), nil)
-	assert.Equal(t, f.source.generated.Load(), int64(0))
-
-	t.Run("and forget what a sidecar left", func(t *testing.T) {
-		c.reconnect()
-		c.has = map[string]string{"routes/a": "1"}
-		assert.Equal(t, c.deltas(f.request(map[string]string{"routes/a": "1"})).removed, []string{"routes/a"})
-	})
+	for name, tt := range map[string]struct {
+		kind    model.NodeType
+		gateway *model.MergedGateway
+		secret  string
+		want    bool
+	}{
+		"of a sidecar":      {model.SidecarProxy, nil, "a", false},
+		"of no server":      {model.Router, nil, "a", false},
+		"of plain text":     {model.Router, server(nil), "a", false},
+		"named":             {model.Router, server(&networking.ServerTLSSettings{CredentialName: "a"}), "a", true},
+		"named with others": {model.Router, server(&networking.ServerTLSSettings{CredentialNames: []string{"b", "a"}}), "a", true},
+		"with the CA":       {model.Router, server(&networking.ServerTLSSettings{CredentialName: "a"}), "a-cacert", true},
+		"another":           {model.Router, server(&networking.ServerTLSSettings{CredentialName: "b"}), "a", false},
+		"of another namespace": {
+			model.Router, server(&networking.ServerTLSSettings{CredentialName: "kubernetes-gateway://other/a"}), "a", false,
+		},
+		"of the Gateway API": {
+			model.Router, server(&networking.ServerTLSSettings{CredentialName: "kubernetes-gateway://default/a"}), "a", true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			proxy := &model.Proxy{Type: tt.kind, ConfigNamespace: "default", MergedGateway: tt.gateway}
+			req := &model.PushRequest{ConfigsUpdated: sets.New(model.ConfigKey{Kind: kind.Secret, Name: tt.secret, Namespace: "default"})}
+			assert.Equal(t, concerns(proxy, req), tt.want)
+		})
+	}
 }
 
 func TestStateOfTheWorld(t *testing.T) {

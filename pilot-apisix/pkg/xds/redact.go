@@ -33,6 +33,9 @@ var secretWords = []string{
 	"private_key", "client_key", "access_key", "api_key", "apikey",
 }
 
+// Redact gives the JSON of r as people may see it.
+func Redact(r *translate.Resource) json.RawMessage { return redact(r) }
+
 // redact gives the JSON of r without secrets. What cannot be read is left out entirely.
 func redact(r *translate.Resource) json.RawMessage {
 	var object any

@@ -15,7 +15,10 @@
 package xds
 
 import (
+	"strings"
+
 	"istio.io/istio/pilot/pkg/model"
+	"istio.io/istio/pilot/pkg/model/credentials"
 	"istio.io/istio/pkg/config/schema/kind"
 	"istio.io/istio/pkg/util/sets"
 )
@@ -37,17 +40,49 @@ var irrelevantKinds = sets.New(
 	kind.DNSName,
 	// Not carried yet.
 	kind.Telemetry,
+	// Those that a gateway's servers name count for it, see namesSecret.
 	kind.Secret,
 )
 
 // concerns tells whether a push can change what an APISIX proxy must have.
-func concerns(req *model.PushRequest) bool {
+func concerns(proxy *model.Proxy, req *model.PushRequest) bool {
 	if req.Forced || len(req.ConfigsUpdated) == 0 {
 		return true
 	}
 	for key := range req.ConfigsUpdated {
-		if !irrelevantKinds.Contains(key.Kind) {
+		switch {
+		case proxy.Type == model.Router && (key.Kind == kind.Secret || key.Kind == kind.ConfigMap):
+			if namesSecret(proxy, key) {
+				return true
+			}
+		case !irrelevantKinds.Contains(key.Kind):
 			return true
+		}
+	}
+	return false
+}
+
+// namesSecret tells whether a server of the gateway names the Secret or ConfigMap, or the one with its CA. Whether the proxy may
+// have it does not matter here.
+func namesSecret(proxy *model.Proxy, key model.ConfigKey) bool {
+	if proxy.MergedGateway == nil {
+		return false
+	}
+	name := strings.TrimSuffix(key.Name, credentials.SdsCaSuffix)
+	namespace := proxy.ConfigNamespace
+	if proxy.VerifiedIdentity != nil {
+		namespace = proxy.VerifiedIdentity.Namespace
+	}
+	for server := range proxy.MergedGateway.GatewayNameForServer {
+		t := server.GetTls()
+		for _, credential := range append([]string{t.GetCredentialName(), t.GetCaCertCredentialName()}, t.GetCredentialNames()...) {
+			if credential == "" {
+				continue
+			}
+			r, err := credentials.ParseResourceName(credentials.ToResourceName(credential), namespace, "", "")
+			if err == nil && r.ResourceKind == key.Kind && r.Namespace == key.Namespace && strings.TrimSuffix(r.Name, credentials.SdsCaSuffix) == name {
+				return true
+			}
 		}
 	}
 	return false

@@ -47,7 +47,12 @@ func (s *Set) AddMesh() error {
 	if err != nil {
 		return fmt.Errorf("mesh.json: %w", err)
 	}
+	metadata, err := compileMetadata(doc.Plugins)
+	if err != nil {
+		return fmt.Errorf("mesh.json: %w", err)
+	}
 	maps.Copy(s.plugins, plugins)
+	maps.Copy(s.metadata, metadata)
 	maps.Copy(s.streamPlugins, streamPlugins)
 	return nil
 }

@@ -36,6 +36,8 @@ type Set struct {
 	main          map[apisix.Kind]*jsonschema.Schema
 	plugins       map[string]*jsonschema.Schema
 	streamPlugins map[string]*jsonschema.Schema
+	// metadata are the schemas of plugin_metadata, by the names of the plugins.
+	metadata map[string]*jsonschema.Schema
 }
 
 // mainNames are the names under which /v1/schema has the kinds that it covers.
@@ -111,7 +113,10 @@ func Parse(b []byte) (*Set, error) {
 	if s.plugins, err = compilePlugins(doc.Plugins); err != nil {
 		return nil, err
 	}
-	s.streamPlugins, err = compilePlugins(doc.StreamPlugins)
+	if s.streamPlugins, err = compilePlugins(doc.StreamPlugins); err != nil {
+		return nil, err
+	}
+	s.metadata, err = compileMetadata(doc.Plugins)
 	return s, err
 }
 
@@ -132,6 +137,23 @@ func compilePlugins(in map[string]any) (map[string]*jsonschema.Schema, error) {
 	for name, p := range in {
 		plugin, _ := p.(map[string]any)
 		schema, err := compile("plugins."+name, plugin["schema"])
+		if err != nil {
+			return nil, err
+		}
+		out[name] = schema
+	}
+	return out, nil
+}
+
+// compileMetadata compiles the schemas of those plugins that have metadata.
+func compileMetadata(in map[string]any) (map[string]*jsonschema.Schema, error) {
+	out := map[string]*jsonschema.Schema{}
+	for name, p := range in {
+		plugin, _ := p.(map[string]any)
+		if plugin["metadata_schema"] == nil {
+			continue
+		}
+		schema, err := compile("plugins."+name+".metadata", plugin["metadata_schema"])
 		if err != nil {
 			return nil, err
 		}
@@ -173,8 +195,8 @@ func compileRegexp(pattern string) (jsonschema.Regexp, error) {
 	return re, nil
 }
 
-// Check validates a resource in JSON, and the configuration of each of its plugins. Kinds without a schema, such as plugin
-// metadata, pass when they are JSON objects.
+// Check validates a resource in JSON, and the configuration of each of its plugins. What has no schema, such as the
+// metadata of plugins that say nothing of it, passes when it is a JSON object.
 func (s *Set) Check(kind apisix.Kind, resource []byte) error {
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(resource))
 	if err != nil {
@@ -187,6 +209,11 @@ func (s *Set) Check(kind apisix.Kind, resource []byte) error {
 	if schema := s.main[kind]; schema != nil {
 		if err := schema.Validate(value); err != nil {
 			return fmt.Errorf("%s: %w", kind, err)
+		}
+	}
+	if id, _ := object["id"].(string); kind == apisix.PluginMetadata && s.metadata[id] != nil {
+		if err := s.metadata[id].Validate(value); err != nil {
+			return fmt.Errorf("%s: %s: %w", kind, id, err)
 		}
 	}
 	plugins, _ := object["plugins"].(map[string]any)

@@ -44,7 +44,10 @@ func TestCheck(t *testing.T) {
 		{"upstream with a bad port", apisix.Upstreams, `{"nodes":[{"host":"h","port":0,"weight":1}],"type":"roundrobin"}`, "port"},
 		{"no object", apisix.Routes, `[]`, "not a JSON object"},
 		{"no JSON", apisix.Routes, `{`, "not JSON"},
-		{"kind without a schema", apisix.PluginMetadata, `{"id":"x"}`, ""},
+		{"metadata without a schema", apisix.PluginMetadata, `{"id":"x"}`, ""},
+		{"metadata", apisix.PluginMetadata, `{"id":"mesh-listeners","listeners":[{"port":80,"protocol":"http"}]}`, ""},
+		{"bad metadata", apisix.PluginMetadata, `{"id":"mesh-listeners","listeners":[{"port":0,"protocol":"http"}]}`, "port"},
+		{"bad certificate", apisix.SSLs, `{"id":"x","sni":"h","cert":"c","key":"k"}`, "cert"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := set.Check(tt.kind, []byte(tt.json))

@@ -27,6 +27,9 @@ type Request struct {
 	Method string
 	// Scheme of the listener: http when empty, or https.
 	Scheme string
+	// ServerName is that of a TLS connection which is terminated; empty for none. Whether there is a certificate for it is not
+	// looked at.
+	ServerName string
 	// Host is the Host header as it is sent, with its port.
 	Host string
 	// Path is the target as the request line has it: a path with its query, or a whole URI.
@@ -46,6 +49,7 @@ type Request struct {
 // request is one that nginx has let in.
 type request struct {
 	method, scheme string
+	serverName     string
 	// host is nginx's $host: in lower case, without port and last dot.
 	host string
 	// httpHost is the Host header.
@@ -79,7 +83,7 @@ const maxLine = 8192
 
 // accept does what nginx does before anything of APISIX runs.
 func accept(in Request) (*request, *refusal) {
-	r := &request{method: in.Method, scheme: in.Scheme, originalDst: in.OriginalDst, inbound: in.Inbound, peer: in.Peer}
+	r := &request{method: in.Method, scheme: in.Scheme, serverName: in.ServerName, originalDst: in.OriginalDst, inbound: in.Inbound, peer: in.Peer}
 	if r.method == "" {
 		r.method = http.MethodGet
 	}

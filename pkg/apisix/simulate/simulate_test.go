@@ -164,9 +164,9 @@ func TestForwarded(t *testing.T) {
 }
 
 func TestNotSimulated(t *testing.T) {
-	c := one(t, `"key-auth":{},"mesh-headers":{"request":{"values":[{"name":"x","value":["a",{"var":"ssl_server_name"}]}]}}`)
+	c := one(t, `"key-auth":{},"mesh-headers":{"request":{"values":[{"name":"x","value":["a",{"var":"ssl_cipher"}]}]}}`)
 	r := c.HTTP(Request{Host: "a", Path: "/"})
-	if got := strings.Join(r.NotSimulated, "; "); got != "plugin key-auth; variable ssl_server_name" {
+	if got := strings.Join(r.NotSimulated, "; "); got != "plugin key-auth; variable ssl_cipher" {
 		t.Error(got)
 	}
 }

@@ -44,6 +44,12 @@ var simple = map[string]func(*request) value{
 	"real_request_uri":        func(r *request) value { return text(r.raw) },
 	apisix.VarOriginalDstPort: func(r *request) value { return text(r.portOf(false)) },
 	apisix.VarInboundPort:     func(r *request) value { return text(r.portOf(true)) },
+	apisix.VarServerName: func(r *request) value {
+		if r.serverName == "" {
+			return missing
+		}
+		return text(r.serverName)
+	},
 	"connection_original_dst": func(r *request) value {
 		if !r.originalDst.IsValid() {
 			return missing

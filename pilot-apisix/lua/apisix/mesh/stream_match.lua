@@ -22,6 +22,7 @@ local ip_matcher = require("resty.ipmatcher").new_with_value
 local req_socket = ngx.req.socket
 local tonumber = tonumber
 local ipairs = ipairs
+local lower = string.lower
 
 local _M = {}
 
@@ -82,6 +83,15 @@ function _M.labels(inbound, address, port)
 end
 
 -- install makes match a function of ours.
+-- Where TLS ends at the listener itself, what can be read of a connection is what was in it.
+local function name_of(var)
+    if var.ssl_protocol then
+        local name = var.ssl_server_name
+        return name and lower(name)
+    end
+    return server_name()
+end
+
 function _M.install(router)
     local inbound
     held = router
@@ -101,7 +111,7 @@ function _M.install(router)
         ctx.mesh_address, ctx.mesh_port = address, port
         ctx.mesh_inbound = inbound[own]
         local group = stream_router.group(routes, ctx.mesh_inbound, address, port)
-        local route = group and stream_router.route(group, group.named and server_name() or nil)
+        local route = group and stream_router.route(group, group.named and name_of(var) or nil)
         -- One without an upstream closes the connection.
         if route and route.value.upstream_id then
             ctx.matched_route = route
