@@ -116,6 +116,18 @@ func TestTranslateErrors(t *testing.T) {
 	dir := t.TempDir()
 	bad := filepath.Join(dir, "bad.yaml")
 	assert.NoError(t, os.WriteFile(bad, []byte("apiVersion: v1\nkind: Service\nmetadata:\n  name: [\n"), 0o600))
+	patched := filepath.Join(dir, "patched.yaml")
+	assert.NoError(t, os.WriteFile(patched, []byte(`apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata:
+  name: patch
+  namespace: default
+spec:
+  configPatches:
+  - applyTo: HTTP_FILTER
+    patch:
+      operation: REMOVE
+`), 0o600))
 	notAPISIX := httptest.NewServer(http.NotFoundHandler())
 	defer notAPISIX.Close()
 	proxy := []string{"--proxy", "productpage-v1.default"}
@@ -131,7 +143,7 @@ func TestTranslateErrors(t *testing.T) {
 		{"malformed file", append([]string{"-f", samples + "platform", "-f", bad}, proxy...), "bad.yaml:"},
 		{"unknown format", append([]string{"-f", samples + "platform", "-o", "toml"}, proxy...), "apisix, json, yaml"},
 		{"unknown severity", append([]string{"-f", samples + "platform", "--fail-on", "Bad"}, proxy...), "Approximated"},
-		{"severity", append([]string{"-f", samples + "platform", "--fail-on", "NotCarried"}, proxy...), "--fail-on=NotCarried"},
+		{"severity", append([]string{"-f", samples + "platform", "-f", patched, "--fail-on", "NotCarried"}, proxy...), "--fail-on=NotCarried"},
 		{"no control API", append([]string{"-f", samples + "platform", "--check", notAPISIX.URL}, proxy...), "control API"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
