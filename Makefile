@@ -98,6 +98,10 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s) each
 oracle: ## Check the simulator against a real APISIX: ORACLE_TABLES (500) random tables, ORACLE_SEED for one that was
 	ORACLE_SEED=$${ORACLE_SEED:-$$RANDOM} ORACLE_TABLES=$(ORACLE_TABLES) $(GO) test -count=1 -v -timeout 30m -run 'TestMatching|TestPlugins|TestShares|TestStreams' ./tests/oracle/
 
+.PHONY: e2e
+e2e: ## Play a mesh of network namespaces (needs root, iptables, iproute2 and an APISIX)
+	E2E=1 $(GO) test -count=1 -v -timeout 20m ./tests/e2e/
+
 .PHONY: differential
 differential: ## Compare with Envoy: DIFF_CONFIGS (2000) random configurations, DIFF_CALLS (20) to each, from DIFF_SEED (1)
 	DIFF_CONFIGS=$(DIFF_CONFIGS) DIFF_CALLS=$(DIFF_CALLS) DIFF_SEED=$(DIFF_SEED) \

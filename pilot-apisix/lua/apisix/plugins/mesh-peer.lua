@@ -20,12 +20,14 @@ local core = require("apisix.core")
 local peer = require("apisix.mesh.peer")
 local reply = require("apisix.mesh.reply")
 
+local schema = peer.schema
+
 local _M = {
     version = 0.1,
     -- Before every other plugin.
     priority = 30000,
     name = "mesh-peer",
-    schema = peer.schema,
+    schema = schema,
     metadata_schema = peer.metadata_schema,
 }
 
@@ -33,7 +35,7 @@ function _M.check_schema(conf, schema_type)
     if schema_type == core.schema.TYPE_METADATA then
         return core.schema.check(peer.metadata_schema, conf)
     end
-    return core.schema.check(peer.schema, conf)
+    return core.schema.check(schema, conf)
 end
 
 function _M.rewrite(conf, ctx)

@@ -17,11 +17,13 @@
 local core = require("apisix.core")
 local peer = require("apisix.mesh.peer")
 
+local schema = peer.schema
+
 local _M = {
     version = 0.1,
     priority = 30000,
     name = "mesh-peer",
-    schema = peer.schema,
+    schema = schema,
     metadata_schema = peer.metadata_schema,
 }
 
@@ -29,7 +31,7 @@ function _M.check_schema(conf, schema_type)
     if schema_type == core.schema.TYPE_METADATA then
         return core.schema.check(peer.metadata_schema, conf)
     end
-    return core.schema.check(peer.schema, conf)
+    return core.schema.check(schema, conf)
 end
 
 function _M.preread(conf, ctx)
