@@ -112,7 +112,8 @@ func (p *pod) status() (st struct {
 	Store struct {
 		Etcd struct{ Revision int64 }
 	} `json:"store"`
-}, err error) {
+}, err error,
+) {
 	response, err := p.client("127.0.0.1:15000").Get("http://127.0.0.1:15000/status")
 	if err != nil {
 		return st, err

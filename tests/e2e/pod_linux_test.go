@@ -70,7 +70,9 @@ func (m *mesh) newPod(name, address string) *pod {
 	run(m.t, "ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", p.netns)
 	run(m.t, "ip", "link", "set", link, "master", m.bridge, "up")
 	for _, args := range [][]string{
-		{"addr", "add", address + "/24", "dev", "eth0"}, {"link", "set", "eth0", "up"}, {"link", "set", "lo", "up"},
+		{"addr", "add", address + "/24", "dev", "eth0"},
+		{"link", "set", "eth0", "up"},
+		{"link", "set", "lo", "up"},
 		{"route", "add", "default", "via", hubAddress},
 	} {
 		run(m.t, append([]string{"ip", "-n", p.netns}, args...)...)
