@@ -48,7 +48,7 @@ func (x *sides) told(c *call, k aspect, envoy, ours *answer) string {
 
 // endpointCodes tell that a cluster has other endpoints than on Envoy.
 var endpointCodes = []string{
-	"DynamicDNSRefused", "TLSOriginationRefused", "ProxyProtocolRefused", "RemoteNetwork", "UnixEndpoint",
+	"DynamicDNSRefused", "TLSOriginationRefused", "ProxyProtocolRefused", "RemoteNetwork", "UnixEndpoint", "MixedMutualTLS", "PeerUnknown",
 }
 
 // policyCodes tell that a cluster has another policy than on Envoy.
@@ -98,10 +98,6 @@ func onHeaders(f *difference, d *ir.Diagnostic) bool {
 
 // telling says for each code which differences it tells of. A code that is not here tells of none.
 var telling = map[string]func(*difference, *ir.Diagnostic) bool{
-	"StrictMTLSRefused": func(f *difference, _ *ir.Diagnostic) bool {
-		// Both let nobody in who speaks plain text; Envoy closes the connection.
-		return f.call.inbound && f.envoy.aspects[outcome] == closed && (f.ours.aspects[outcome] == answered(403) || f.ours.aspects[outcome] == grpcAnswered("7", "RBAC: access denied"))
-	},
 	"UnixDefaultEndpoint": func(f *difference, d *ir.Diagnostic) bool { return f.call.inbound && f.concerns(d) },
 	"SniffedPort": func(f *difference, d *ir.Diagnostic) bool {
 		// Envoy gives the port a listener of its own for every address, without regard to the host.
