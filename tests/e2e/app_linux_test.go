@@ -17,7 +17,6 @@ package e2e
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -75,17 +74,6 @@ func (p *pod) serveTCP(port int, greeting string) {
 			}()
 		}
 	}()
-}
-
-// serveTLS is an application that speaks TLS itself.
-func (p *pod) serveTLS(port int, certificate tls.Certificate) {
-	p.t.Helper()
-	l := tls.NewListener(p.listen(port), &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
-	s := &http.Server{ReadHeaderTimeout: patience, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = fmt.Fprintf(w, "%s over TLS", p.name)
-	})}
-	go func() { _ = s.Serve(l) }()
-	p.t.Cleanup(func() { _ = s.Close() })
 }
 
 // get is the answer to a request of the pod's application: its status and body, or an error.

@@ -238,7 +238,7 @@ spec:
 	m.eventually("the agents are connected again", func() error {
 		for _, p := range []*pod{server, client} {
 			if st, err := p.status(); err != nil || st.XDS.State != "connected" && st.XDS.State != "subscribed" {
-				return fmt.Errorf("%v: %v", st.XDS.State, err)
+				return fmt.Errorf("%s: %w", st.XDS.State, errors.Join(err, errors.New("not connected")))
 			}
 		}
 		return nil

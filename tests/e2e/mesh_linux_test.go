@@ -116,8 +116,6 @@ func (m *mesh) apply(name, yaml string) {
 	}
 }
 
-func (m *mesh) remove(name string) { _ = os.Remove(filepath.Join(m.config, name+".yaml")) }
-
 func ok(url string) error {
 	client := http.Client{Timeout: 5 * time.Second}
 	response, err := client.Get(url)

@@ -42,8 +42,8 @@ type namingCA struct {
 // connect to what they cannot check.
 func nameWorkloads(server *istiobootstrap.Server) {
 	if !features.EnableCAServer || strings.HasPrefix(features.PilotCertProvider, constants.CertProviderKubernetesSignerPrefix) {
-		calog.Warnf("this istiod signs no certificates: those of another CA must carry the DNS names that %s describes, or APISIX proxies refuse to connect to their owners",
-			"docs/user/mtls.md")
+		calog.Warnf("this istiod signs no certificates: those of another CA must carry DNS names \"<service account>.<namespace>._sa.<trust domain>\", " +
+			"or APISIX proxies refuse to connect to their owners")
 		return
 	}
 	// Upstream makes its own RA later when it is told to, and then it is used.

@@ -25,7 +25,7 @@ import (
 var secondReviews = workload{
 	name:    "reviews-v1-second",
 	address: "127.0.1.7",
-	labels:  map[string]string{"app": "reviews", "version": "v1"},
+	labels:  map[string]string{"app": "reviews", "version": "v1", "security.istio.io/tlsMode": "disabled"},
 	account: "bookinfo-reviews",
 }
 
