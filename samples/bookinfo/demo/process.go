@@ -111,7 +111,8 @@ func (p *processes) start(c command) (*process, error) {
 	p.mu.Unlock()
 	go func() {
 		_ = proc.cmd.Wait()
-		close(proc.ended)
+		// Last, so that who waited finds it gone from the list.
+		defer close(proc.ended)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.running = slices.DeleteFunc(p.running, func(r *process) bool { return r == proc })
