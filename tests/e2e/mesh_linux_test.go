@@ -93,7 +93,7 @@ func (m *mesh) startIstiod() {
 		"--meshConfig="+filepath.Join(m.dir, "mesh.yaml"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Dir = m.dir
-	cmd.Env = append(os.Environ(), "ROOT_CA_DIR="+filepath.Join(m.dir, "cacerts"))
+	cmd.Env = append(os.Environ(), "ROOT_CA_DIR="+filepath.Join(m.dir, "cacerts"), "ENABLE_DEBUG_ENDPOINT_AUTH=false")
 	m.istiod = spawn(m.t, filepath.Join(m.dir, "istiod.log"), cmd)
 	m.t.Cleanup(m.stopIstiod)
 	m.eventually("the control plane is ready", func() error { return ok("http://" + hubAddress + ":8080/ready") })
@@ -112,6 +112,14 @@ func (m *mesh) apply(name, yaml string) {
 		m.t.Fatal(err)
 	}
 	if err := os.Rename(temporary, filepath.Join(m.config, name+".yaml")); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// withdraw takes objects out of the mesh.
+func (m *mesh) withdraw(name string) {
+	m.t.Helper()
+	if err := os.Remove(filepath.Join(m.config, name+".yaml")); err != nil {
 		m.t.Fatal(err)
 	}
 }

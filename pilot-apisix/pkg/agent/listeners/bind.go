@@ -60,10 +60,10 @@ func bind(address string) error {
 func explain(err error, port int) string {
 	switch {
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Sprintf("permission denied: ports below net.ipv4.ip_unprivileged_port_start need a privilege. Set that sysctl of the pod to %d or less, "+
-			"or let the Service of the gateway have a targetPort of 1024 or more, such as %d, which istiod then takes", port, 8000+port)
+		return fmt.Sprintf("permission denied: set the pod's sysctl net.ipv4.ip_unprivileged_port_start to %d, or the targetPort in the gateway's Service "+
+			"to one like %d, which istiod then takes", port, 8000+port)
 	case errors.Is(err, syscall.EADDRINUSE):
-		return "the address is in use: something else in the pod listens there"
+		return "in use by something else in the pod"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return "the pod has no such address"
 	default:

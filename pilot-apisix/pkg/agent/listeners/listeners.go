@@ -197,11 +197,14 @@ func (s *Status) Of(protocol string) []string {
 	return out
 }
 
-// Reason says of all refusals at once; empty when there are none.
+// Reason says of all refusals at once, short enough for several to fit into a NACK; empty when there are none.
 func (s *Status) Reason() string {
 	parts := make([]string, 0, len(s.Refused))
 	for _, r := range s.Refused {
-		parts = append(parts, fmt.Sprintf("%s (%s) is not open: %s", r.Address, r.Protocol, r.Reason))
+		parts = append(parts, fmt.Sprintf("%s (%s): %s", r.Address, r.Protocol, r.Reason))
 	}
-	return strings.Join(parts, "; ")
+	if len(parts) == 0 {
+		return ""
+	}
+	return "not open: " + strings.Join(parts, ", ")
 }
