@@ -54,6 +54,23 @@ func newMesh(t *testing.T, yaml string) *mesh {
 // newMeshOf has a CA of the test's own, unless it is nil.
 func newMeshOf(t *testing.T, ca *authority, yaml string) *mesh {
 	t.Helper()
+	m := newHub(t)
+	if ca != nil {
+		ca.plugIn(t, filepath.Join(m.dir, "cacerts"))
+	}
+	m.apply("mesh", yaml)
+	m.startIstiod()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("istiod:\n%s", lastLines(filepath.Join(m.dir, "istiod.log"), 30))
+		}
+	})
+	return m
+}
+
+// newHub is what pods are connected to, without a control plane.
+func newHub(t *testing.T) *mesh {
+	t.Helper()
 	need(t)
 	base := os.Getenv(hubDir)
 	dir, err := os.MkdirTemp(base, "m")
@@ -72,16 +89,6 @@ func newMeshOf(t *testing.T, ca *authority, yaml string) *mesh {
 	if err := os.MkdirAll(m.config, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if ca != nil {
-		ca.plugIn(t, filepath.Join(dir, "cacerts"))
-	}
-	m.apply("mesh", yaml)
-	m.startIstiod()
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("istiod:\n%s", lastLines(filepath.Join(m.dir, "istiod.log"), 30))
-		}
-	})
 	return m
 }
 

@@ -109,13 +109,15 @@ func (p *pod) gateway() *pod {
 // run starts the agent with what it needs.
 func (p *pod) run() *pod {
 	p.t.Helper()
-	p.write("token", []byte(run(p.t, filepath.Join(p.m.bin, "pilot-discovery"), "create-token", p.account, "--namespace="+namespace,
-		"--stateDir="+filepath.Join(p.m.dir, "state"))))
-	root, err := os.ReadFile(filepath.Join(p.m.dir, "state/root-cert.pem"))
-	if err != nil {
-		p.t.Fatal(err)
+	if p.m.istiod != nil {
+		p.write("token", []byte(run(p.t, filepath.Join(p.m.bin, "pilot-discovery"), "create-token", p.account, "--namespace="+namespace,
+			"--stateDir="+filepath.Join(p.m.dir, "state"))))
+		root, err := os.ReadFile(filepath.Join(p.m.dir, "state/root-cert.pem"))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		p.write("root-cert.pem", root)
 	}
-	p.write("root-cert.pem", root)
 	p.startAgent()
 	p.t.Cleanup(func() {
 		if p.t.Failed() {

@@ -60,8 +60,7 @@ func bind(address string) error {
 func explain(err error, port int) string {
 	switch {
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Sprintf("permission denied: set the pod's sysctl net.ipv4.ip_unprivileged_port_start to %d, or the targetPort in the gateway's Service "+
-			"to one like %d, which istiod then takes", port, 8000+port)
+		return fmt.Sprintf("permission denied: set the pod's sysctl net.ipv4.ip_unprivileged_port_start to %d, or the Service's targetPort to %d", port, 8000+port)
 	case errors.Is(err, syscall.EADDRINUSE):
 		return "in use by something else in the pod"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
