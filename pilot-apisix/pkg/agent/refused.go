@@ -35,8 +35,8 @@ const (
 	reportDelay = 300 * time.Millisecond
 )
 
-// quoted is content of an object in a message of APISIX's, which may be secret.
-var quoted = regexp.MustCompile(`(with|got:?|value) (".*"|'.*')`)
+// quoted is content of an object in a message of its schema's, which may be secret, and all that follows.
+var quoted = regexp.MustCompile(`(?s)( with "| but got: ).*`)
 
 // parseRefused reads a line of APISIX's error log; it is false for all others.
 func parseRefused(line string) (name string, revision int64, reason string, ok bool) {
@@ -54,7 +54,7 @@ func parseRefused(line string) (name string, revision int64, reason string, ok b
 	if !found || err != nil {
 		return "", 0, "", false
 	}
-	return name, revision, "APISIX does not accept it: " + quoted.ReplaceAllString(said.Reason, "$1 …"), true
+	return name, revision, "APISIX does not accept it: " + quoted.ReplaceAllString(said.Reason, " by a value that is not shown"), true
 }
 
 // refusals takes back what APISIX did not accept, and tells istiod.

@@ -17,7 +17,6 @@ package listeners
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"regexp"
@@ -79,9 +78,9 @@ func Lost(line string) (address, reason string) {
 	if m == nil {
 		return "", ""
 	}
-	host, port, err := net.SplitHostPort(m[1])
+	a, err := netip.ParseAddrPort(m[1])
 	if err != nil {
 		return "", ""
 	}
-	return net.JoinHostPort(host, port), "nginx did not get it: " + strings.ToLower(m[2])
+	return a.String(), "nginx did not get it: " + strings.ToLower(m[2])
 }
