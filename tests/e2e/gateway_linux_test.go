@@ -314,3 +314,116 @@ func (p *pod) rejected() string {
 	}
 	return ""
 }
+
+// gatewayService is the Service of a gateway, and its one pod.
+func gatewayService(name, clusterIP, podIP, ports string) string {
+	return fmt.Sprintf(`apiVersion: v1
+kind: Service
+metadata: {name: %[1]s, namespace: default}
+spec:
+  clusterIP: %[2]s
+  selector: {istio: %[1]s}
+  ports: [%[4]s]
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: %[1]s, namespace: default}
+spec:
+  address: %[3]s
+  labels: {istio: %[1]s, security.istio.io/tlsMode: disabled}
+---
+`, name, clusterIP, podIP, ports)
+}
+
+// TestGatewayAPI has a Gateway of the Gateway API, whose ports are those of a Service with others behind it.
+func TestGatewayAPI(t *testing.T) {
+	ca := newAuthority(t, "shop")
+	m := newMesh(t, service("server", "10.96.0.10", "10.88.0.10", serverPorts)+
+		gatewayService("ingress", "10.96.0.20", ingressAddress, "{name: http, port: 80, targetPort: 8080}, {name: https, port: 443, targetPort: 8443}")+
+		credential(t, ca, "shop-cert", "shop.test", nil)+`apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: istio}
+spec: {controllerName: istio.io/gateway-controller}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: web, namespace: default}
+spec:
+  gatewayClassName: istio
+  addresses: [{type: Hostname, value: ingress.default.svc.cluster.local}]
+  listeners:
+  - {name: http, port: 80, protocol: HTTP, hostname: plain.test}
+  - name: https
+    port: 443
+    protocol: HTTPS
+    hostname: shop.test
+    tls: {mode: Terminate, certificateRefs: [{name: shop-cert}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web, namespace: default}
+spec:
+  parentRefs: [{name: web}]
+  hostnames: [plain.test, shop.test]
+  rules:
+  - backendRefs: [{name: server, port: 80}]
+`)
+	m.apply("peers", strict)
+	server := m.newPod("server", "10.88.0.10").inject()
+	gw := m.newPod("ingress", ingressAddress).gateway()
+	outside := m.newPod("outside", "10.88.0.12")
+	server.serveHTTP(8080)
+	server.ready()
+	gw.ready()
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca.root)
+	expect := expecting(m)
+	expect("HTTP", "200 server HTTP/1.1 plain.test", func() string { return outside.get(ingressAddress+":8080", "plain.test") })
+	expect("HTTPS", "200 server HTTP/1.1 shop.test", func() string { return outside.https(ingressAddress+":8443", "shop.test", &tls.Config{RootCAs: roots}) })
+	expect("another host", "404 ", func() string { return outside.get(ingressAddress+":8080", "else.test") })
+}
+
+// TestEgressGateway sends what a workload wants of the outside through a gateway.
+func TestEgressGateway(t *testing.T) {
+	m := newMesh(t, service("client", "10.96.0.11", "10.88.0.11", "{name: http, port: 80, targetPort: 8080}")+
+		gatewayService("egress", "10.96.0.21", "10.88.0.21", "{name: http, port: 80, targetPort: 8080}")+`apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: outside, namespace: default}
+spec:
+  hosts: [outside.test]
+  location: MESH_EXTERNAL
+  resolution: STATIC
+  ports: [{name: http, number: 80, protocol: HTTP, targetPort: 8888}]
+  endpoints: [{address: 10.88.0.12}]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: egress, namespace: default}
+spec:
+  selector: {istio: egress}
+  servers:
+  - {port: {number: 80, name: http, protocol: HTTP}, hosts: [outside.test]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: outside, namespace: default}
+spec:
+  hosts: [outside.test]
+  gateways: [mesh, egress]
+  http:
+  - match: [{gateways: [mesh], port: 80}]
+    route: [{destination: {host: egress.default.svc.cluster.local, port: {number: 80}}}]
+  - match: [{gateways: [egress], port: 80}]
+    route: [{destination: {host: outside.test, port: {number: 80}}}]
+`)
+	client := m.newPod("client", "10.88.0.11").inject()
+	gw := m.newPod("egress", "10.88.0.21").gateway()
+	outside := m.newPod("outside", "10.88.0.12")
+	outside.serveHTTP(8888)
+	client.ready()
+	gw.ready()
+	// Who asks is the gateway.
+	expecting(m)("the outside, by way of the gateway", "200 outside HTTP/1.1 outside.test from 10.88.0.21", func() string {
+		return client.get("10.99.0.1:80", "outside.test")
+	})
+}
