@@ -152,14 +152,17 @@ func TestGateway(t *testing.T) {
 	m := newMesh(t, service("server", "10.96.0.10", "10.88.0.10", serverPorts+", {name: tls-raw, port: 8444, targetPort: 8444}"))
 	m.apply("peers", strict)
 	m.apply("secrets", credential(t, ca, "shop-cert", "shop.test", nil)+credential(t, ca, "mutual-cert", "mutual.test", clients.root))
+	m.apply("ended", credential(t, ca, "ended-cert", "ended.test", nil))
 	m.apply("gateway", gatewayOf("web",
 		`{port: {number: 8080, name: http, protocol: HTTP}, hosts: ["plain.test"]}`,
 		`{port: {number: 8080, name: http-secure, protocol: HTTP}, hosts: ["secure.test"], tls: {httpsRedirect: true}}`,
 		`{port: {number: 8443, name: https, protocol: HTTPS}, hosts: ["shop.test"], tls: {mode: SIMPLE, credentialName: shop-cert}}`,
 		`{port: {number: 8443, name: https-mutual, protocol: HTTPS}, hosts: ["mutual.test"], tls: {mode: MUTUAL, credentialName: mutual-cert}}`,
 		`{port: {number: 9443, name: tls, protocol: TLS}, hosts: ["raw.test"], tls: {mode: PASSTHROUGH}}`,
+		`{port: {number: 9444, name: tls-ended, protocol: TLS}, hosts: ["ended.test"], tls: {mode: SIMPLE, credentialName: ended-cert}}`,
 		`{port: {number: 3306, name: tcp, protocol: TCP}, hosts: ["*"]}`,
-	)+routing("plain", "plain.test", "web", toServer)+routing("secure", "secure.test", "web", toServer)+
+	)+routing("ended", "ended.test", "web", "  tcp:\n  - match: [{port: 9444}]\n    route: [{destination: {host: server, port: {number: 3306}}}]")+
+		routing("plain", "plain.test", "web", toServer)+routing("secure", "secure.test", "web", toServer)+
 		routing("shop", "shop.test", "web", toServer)+routing("mutual", "mutual.test", "web", toServer)+
 		routing("raw", "raw.test", "web", "  tls:\n  - match: [{port: 9443, sniHosts: [raw.test]}]\n    route: [{destination: {host: server, port: {number: 8444}}}]")+
 		routing("db", "*", "web", "  tcp:\n  - match: [{port: 3306}]\n    route: [{destination: {host: server, port: {number: 3306}}}]"))
@@ -187,6 +190,7 @@ func TestGateway(t *testing.T) {
 	expect("MUTUAL", "200 server HTTP/1.1 mutual.test", func() string { return outside.https(ingressAddress+":8443", "mutual.test", client) })
 	expect("PASSTHROUGH", "server hello", func() string { return outside.sayTLS(ingressAddress+":9443", "raw.test", trusting, "hello") })
 	expect("PASSTHROUGH for another name", "error:", func() string { return outside.sayTLS(ingressAddress+":9443", "else.test", trusting, "hello") })
+	expect("TLS that ends at the gateway", "server hello", func() string { return outside.sayTLS(ingressAddress+":9444", "ended.test", trusting, "hello") })
 	expect("TCP", "server hello", func() string { return outside.say(ingressAddress+":3306", "hello") })
 	for _, port := range []string{"15001", "15006", "15080"} {
 		if got := outside.get(ingressAddress+":"+port, "plain.test"); !strings.HasPrefix(got, "error:") {

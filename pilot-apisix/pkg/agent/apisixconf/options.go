@@ -155,7 +155,7 @@ func (o *Options) validate() error {
 		}
 	}
 	if o.Router && (o.Capture != nil || len(o.InboundPorts) > 0) {
-		return errors.New("Router: a gateway captures nothing, and has no InboundPorts")
+		return errors.New("a gateway (Router) captures nothing, and has no InboundPorts")
 	}
 	if o.Workers < 0 {
 		return fmt.Errorf("%d Workers: it must be 0 for one per core, or more", o.Workers)
