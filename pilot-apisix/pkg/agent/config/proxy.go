@@ -16,6 +16,7 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -65,7 +66,7 @@ func newProxy(args Args, pc *meshconfig.ProxyConfig, addresses []string) (*Proxy
 	p := &Proxy{
 		Home:                  home,
 		Router:                args.Role == "router",
-		MetricsAddress:        orDefault(metrics, defaultMetricsAddress),
+		MetricsAddress:        byNumber(orDefault(metrics, defaultMetricsAddress)),
 		MetricsAlways:         metrics != "",
 		Dir:                   filepath.Join(orDefault(args.ProxyDir, pc.GetConfigPath(), constants.ConfigPathDir), proxyDirName),
 		Workers:               int(pc.GetConcurrency().GetValue()),
@@ -89,4 +90,12 @@ func newProxy(args Args, pc *meshconfig.ProxyConfig, addresses []string) (*Proxy
 		p.IPv6 = p.IPv6 || ip.Is6()
 	}
 	return p, nil
+}
+
+// byNumber has an IP address for "localhost", as nginx listens on nothing else.
+func byNumber(address string) string {
+	if host, port, err := net.SplitHostPort(address); err == nil && host == "localhost" {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return address
 }
