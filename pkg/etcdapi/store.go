@@ -183,6 +183,16 @@ func (s *Store) Get(key string) ([]byte, bool) {
 	return s.kvs[i].value, true
 }
 
+// ModRevision returns the revision of a key's last change; 0 when there is no such key.
+func (s *Store) ModRevision(key string) int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if i, found := s.find(key); found {
+		return s.kvs[i].mod
+	}
+	return 0
+}
+
 // Revision returns the newest revision: what the caller saves for the next StoreOptions.StartRevision.
 func (s *Store) Revision() int64 {
 	s.mu.RLock()

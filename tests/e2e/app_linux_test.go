@@ -17,6 +17,7 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -74,6 +75,69 @@ func (p *pod) serveTCP(port int, greeting string) {
 			}()
 		}
 	}()
+}
+
+// serveTLS ends TLS by itself, and says back what it is told with the pod's name in front.
+func (p *pod) serveTLS(port int, certificate tls.Certificate) {
+	p.t.Helper()
+	l := tls.NewListener(p.listen(port), &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				line, err := bufio.NewReader(c).ReadString('\n')
+				if err == nil {
+					_, _ = io.WriteString(c, p.name+" "+line)
+				}
+			}()
+		}
+	}()
+}
+
+// handshake connects over TLS, as it is, without regard to who the server is unless there are roots.
+func (p *pod) handshake(address string, config *tls.Config) (*tls.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	raw, err := p.dial(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	config = config.Clone()
+	config.InsecureSkipVerify = config.RootCAs == nil
+	c := tls.Client(raw, config)
+	if err := c.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// sayTLS says something over TLS for a server name.
+func (p *pod) sayTLS(address, name string, config *tls.Config, line string) string {
+	config = config.Clone()
+	config.ServerName = name
+	c, err := p.handshake(address, config)
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	defer c.Close()
+	return converse(c, line)
+}
+
+// redirected is where a request is sent to.
+func (p *pod) redirected(address, host string) string {
+	client := p.client(address)
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	response, err := client.Get("http://" + host + "/")
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	defer response.Body.Close()
+	return fmt.Sprintf("%d %s", response.StatusCode, response.Header.Get("Location"))
 }
 
 // get is the answer to a request of the pod's application: its status and body, or an error.

@@ -83,6 +83,14 @@ func (l *load) failures() []string {
 	return failed
 }
 
+// well fails the test when requests failed since the last call.
+func (l *load) well(t *testing.T) {
+	t.Helper()
+	if failed := l.failures(); len(failed) > 0 {
+		t.Errorf("%d requests failed of %d: %s", len(failed), l.soFar(), strings.Join(failed[:min(5, len(failed))], "; "))
+	}
+}
+
 func (l *load) end() {
 	close(l.stop)
 	l.wg.Wait()

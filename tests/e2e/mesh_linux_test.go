@@ -54,6 +54,23 @@ func newMesh(t *testing.T, yaml string) *mesh {
 // newMeshOf has a CA of the test's own, unless it is nil.
 func newMeshOf(t *testing.T, ca *authority, yaml string) *mesh {
 	t.Helper()
+	m := newHub(t)
+	if ca != nil {
+		ca.plugIn(t, filepath.Join(m.dir, "cacerts"))
+	}
+	m.apply("mesh", yaml)
+	m.startIstiod()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("istiod:\n%s", lastLines(filepath.Join(m.dir, "istiod.log"), 30))
+		}
+	})
+	return m
+}
+
+// newHub is what pods are connected to, without a control plane.
+func newHub(t *testing.T) *mesh {
+	t.Helper()
 	need(t)
 	base := os.Getenv(hubDir)
 	dir, err := os.MkdirTemp(base, "m")
@@ -72,16 +89,6 @@ func newMeshOf(t *testing.T, ca *authority, yaml string) *mesh {
 	if err := os.MkdirAll(m.config, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if ca != nil {
-		ca.plugIn(t, filepath.Join(dir, "cacerts"))
-	}
-	m.apply("mesh", yaml)
-	m.startIstiod()
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("istiod:\n%s", lastLines(filepath.Join(m.dir, "istiod.log"), 30))
-		}
-	})
 	return m
 }
 
@@ -93,7 +100,7 @@ func (m *mesh) startIstiod() {
 		"--meshConfig="+filepath.Join(m.dir, "mesh.yaml"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Dir = m.dir
-	cmd.Env = append(os.Environ(), "ROOT_CA_DIR="+filepath.Join(m.dir, "cacerts"))
+	cmd.Env = append(os.Environ(), "ROOT_CA_DIR="+filepath.Join(m.dir, "cacerts"), "ENABLE_DEBUG_ENDPOINT_AUTH=false")
 	m.istiod = spawn(m.t, filepath.Join(m.dir, "istiod.log"), cmd)
 	m.t.Cleanup(m.stopIstiod)
 	m.eventually("the control plane is ready", func() error { return ok("http://" + hubAddress + ":8080/ready") })
@@ -112,6 +119,14 @@ func (m *mesh) apply(name, yaml string) {
 		m.t.Fatal(err)
 	}
 	if err := os.Rename(temporary, filepath.Join(m.config, name+".yaml")); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// withdraw takes objects out of the mesh.
+func (m *mesh) withdraw(name string) {
+	m.t.Helper()
+	if err := os.Remove(filepath.Join(m.config, name+".yaml")); err != nil {
 		m.t.Fatal(err)
 	}
 }

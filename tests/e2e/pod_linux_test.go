@@ -51,13 +51,15 @@ type pod struct {
 	dir           string
 	agent         *process
 	env           []string
+	// role is what the agent runs: a sidecar, or a router.
+	role string
 }
 
 // newPod makes a pod of the service account that it is called like.
 func (m *mesh) newPod(name, address string) *pod {
 	m.t.Helper()
 	p := &pod{
-		m: m, t: m.t, name: name, address: address, labels: map[string]string{"app": name}, account: name,
+		m: m, t: m.t, name: name, address: address, labels: map[string]string{"app": name}, account: name, role: "sidecar",
 		netns: fmt.Sprintf("e2e-%d-%s", os.Getpid(), name), dir: filepath.Join(m.dir, name),
 	}
 	run(m.t, "ip", "netns", "add", p.netns)
@@ -69,6 +71,8 @@ func (m *mesh) newPod(name, address string) *pod {
 	m.t.Cleanup(func() { _ = unix.Close(p.fd) })
 	link := "v" + strings.ReplaceAll(address, ".", "")
 	run(m.t, "ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", p.netns)
+	// The kernel takes its time to remove it with the namespace, and the next test wants one of the name.
+	m.t.Cleanup(func() { _ = exec.Command("ip", "link", "del", link).Run() })
 	run(m.t, "ip", "link", "set", link, "master", m.bridge, "up")
 	for _, args := range [][]string{
 		{"addr", "add", address + "/24", "dev", "eth0"},
@@ -92,13 +96,29 @@ func (m *mesh) newPod(name, address string) *pod {
 func (p *pod) inject() *pod {
 	p.t.Helper()
 	p.capture("-i", "*", "-x", "", "-b", "*", "-d", "15090,15021,15020")
-	p.write("token", []byte(run(p.t, filepath.Join(p.m.bin, "pilot-discovery"), "create-token", p.account, "--namespace="+namespace,
-		"--stateDir="+filepath.Join(p.m.dir, "state"))))
-	root, err := os.ReadFile(filepath.Join(p.m.dir, "state/root-cert.pem"))
-	if err != nil {
-		p.t.Fatal(err)
+	return p.run()
+}
+
+// gateway gives the pod an agent that is a gateway, without rules.
+func (p *pod) gateway() *pod {
+	p.t.Helper()
+	p.role = "router"
+	p.labels["istio"] = p.name
+	return p.run()
+}
+
+// run starts the agent with what it needs.
+func (p *pod) run() *pod {
+	p.t.Helper()
+	if p.m.istiod != nil {
+		p.write("token", []byte(run(p.t, filepath.Join(p.m.bin, "pilot-discovery"), "create-token", p.account, "--namespace="+namespace,
+			"--stateDir="+filepath.Join(p.m.dir, "state"))))
+		root, err := os.ReadFile(filepath.Join(p.m.dir, "state/root-cert.pem"))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		p.write("root-cert.pem", root)
 	}
-	p.write("root-cert.pem", root)
 	p.startAgent()
 	p.t.Cleanup(func() {
 		if log, _ := os.ReadFile(p.apisixLog()); bytes.Contains(log, []byte("exited on signal 11")) {
@@ -142,7 +162,7 @@ func (p *pod) startAgent() {
 		p.t.Fatal(err)
 	}
 	cmd := exec.Command("ip", "netns", "exec", p.netns, "setpriv", "--reuid=1337", "--regid=1337", "--clear-groups",
-		filepath.Join(p.m.bin, "pilot-agent"), "proxy", "sidecar",
+		filepath.Join(p.m.bin, "pilot-agent"), "proxy", p.role,
 		"--apisixHome="+apisix.Home, "--proxyDir="+p.dir, "--dataDir="+filepath.Join(p.dir, "data"), "--tokenPath="+filepath.Join(p.dir, "token"))
 	cmd.Dir = p.dir
 	cmd.Env = append([]string{

@@ -84,8 +84,6 @@ var envoysEnvironment = map[string]string{
 	"ENVOY_SECURE_MERGED_METRICS_PORT": "Envoy's port",
 	"GRPC_XDS_BOOTSTRAP":               "proxyless gRPC",
 	"DISABLE_ENVOY":                    "there is no Envoy",
-	"MINIMUM_DRAIN_DURATION":           "the proxy's life is a later version's",
-	"EXIT_ON_ZERO_ACTIVE_CONNECTIONS":  "the proxy's life is a later version's",
 	"ENVOY_SKIP_DEPRECATED_LOGS":       "Envoy's log",
 }
 

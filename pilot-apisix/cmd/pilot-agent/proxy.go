@@ -110,7 +110,8 @@ func addOwnFlags(flags *pflag.FlagSet, args *config.Args) {
 	flags.StringVar(&args.ProxyDir, "proxyDir", "",
 		"Directory in which APISIX runs. It must not outlive the pod, because the private key is there. Default the proxy configuration's configPath.")
 	flags.StringVar(&args.ProxyMetricsAddress, "proxyMetricsAddress", "",
-		"Address of APISIX's metrics, on loopback, to join those of the status port. None by default, or APISIX_METRICS_ADDRESS.")
+		"Address of APISIX's metrics, on loopback, to join those of the status port, or APISIX_METRICS_ADDRESS. By default an APISIX that the agent runs "+
+			"has them at 127.0.0.1:15090, and only while a resource uses its plugin prometheus.")
 	flags.StringVar(&args.DataDir, "dataDir", "",
 		"Directory of the last good configuration. It must survive a restart of the agent. Default /var/lib/istio/data/apisix-mesh.")
 	flags.StringVar(&args.TokenPath, "tokenPath", "", "File of the bearer token for istiod. Default "+constants.ThirdPartyJwtPath+".")

@@ -123,6 +123,9 @@ func New(cfg *config.Config) (a *Agent, err error) {
 		Failed:        a.security.Failed,
 		Explain:       a.security.Explain,
 	})
+	if a.apisix != nil {
+		a.apisix.refusals.intake, a.apisix.refusals.report = a.intake, a.xds.Report
+	}
 	a.check()
 	return a, nil
 }
@@ -313,6 +316,10 @@ func (a *Agent) Status() status.Status {
 	if a.apisix != nil {
 		s := a.apisix.Status()
 		st.APISIX = &s
+		if a.apisix.ports != nil {
+			ports := a.apisix.ports.Status()
+			st.Listeners = &ports
+		}
 	}
 	if c, used := a.security.Certificate(); used {
 		st.Certificate = &c

@@ -24,13 +24,16 @@ import (
 	"os/user"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/lua"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/apisixconf"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/config"
+	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/listeners"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/proxy"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/security"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/store"
@@ -60,6 +63,13 @@ type sidecar struct {
 	// certified is closed when the certificate is there.
 	certified     chan struct{}
 	certifiedOnce sync.Once
+	// ports is nil for a sidecar.
+	ports    *listeners.Chooser
+	refusals refusals
+	// draining tells clients to go, and drained is true when they need not be told any more.
+	draining, drained atomic.Bool
+	// metrics says that APISIX serves its metrics.
+	metrics atomic.Bool
 
 	mu sync.Mutex
 	// roots stands for the roots of the mesh.
@@ -82,7 +92,7 @@ func newSidecar(cfg *config.Proxy, gateway net.Addr, s *store.Store, certificate
 	if err := lua.Write(filepath.Join(cfg.Dir, luaDir)); err != nil {
 		return nil, fmt.Errorf("directory of the proxy: %w", err)
 	}
-	c := &sidecar{cfg: cfg, gateway: gateway.String(), store: s, certified: make(chan struct{})}
+	c := &sidecar{cfg: cfg, gateway: gateway.String(), store: s, certified: make(chan struct{}), ports: newChooser(cfg)}
 	identity, err := filepath.Abs(filepath.Join(cfg.Dir, identityDir))
 	if err != nil {
 		return nil, err
@@ -92,7 +102,7 @@ func newSidecar(cfg *config.Proxy, gateway net.Addr, s *store.Store, certificate
 	} else {
 		close(c.certified)
 	}
-	c.Proxy = proxy.New(proxy.Options{Installation: installation, Dir: cfg.Dir, Config: c.config, Line: line})
+	c.Proxy = proxy.New(proxy.Options{Installation: installation, Dir: cfg.Dir, Config: c.config, Line: c.line})
 	return c, nil
 }
 
@@ -119,6 +129,9 @@ func (c *sidecar) run(ctx context.Context, configured <-chan struct{}) {
 			return
 		}
 	}
+	if c.ports != nil {
+		go c.openPorts(ctx)
+	}
 	c.Run(ctx)
 }
 
@@ -129,16 +142,21 @@ func (c *sidecar) config() ([]byte, error) {
 		return nil, err
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	http, stream := c.plugins.of(c.store.Resources())
+	roots := c.roots
+	c.mu.Unlock()
 	o := apisixconf.Options{
-		Gateway: c.gateway, Plugins: http, StreamPlugins: stream, Workers: c.cfg.Workers, Identity: c.identity, Roots: c.roots,
-		ExtraLuaPath: lua.Path(pack), LuaModuleHook: lua.Hook,
+		Gateway: c.gateway, Plugins: http, StreamPlugins: stream, Workers: c.cfg.Workers, Identity: c.identity, Roots: roots,
+		ExtraLuaPath: lua.Path(pack), LuaModuleHook: lua.Hook, CloseConnections: c.draining.Load(),
 	}
+	c.measure(&o)
 	if c.cfg.Capture {
 		o.Capture = apisixconf.DefaultCapture(c.cfg.IPv4, c.cfg.IPv6)
 	} else {
-		o.Listen = []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(explicitPort))}
+		o.Listen = []string{c.statusAddress()}
+	}
+	if c.ports != nil {
+		c.listen(&o)
 	}
 	if os.Geteuid() == 0 {
 		// nginx would take another one for its workers, who could not read the certificate.
@@ -151,18 +169,43 @@ func (c *sidecar) config() ([]byte, error) {
 	return apisixconf.Render(o)
 }
 
+// measure has APISIX serve its metrics when something is measured, or somebody wants to have them.
+func (c *sidecar) measure(o *apisixconf.Options) {
+	const plugin = "prometheus"
+	on := c.cfg.MetricsAlways || slices.Contains(o.Plugins, plugin) || slices.Contains(o.StreamPlugins, plugin)
+	if on {
+		// It is the one for HTTP that serves both.
+		o.Plugins, o.Prometheus = append(o.Plugins, plugin), c.cfg.MetricsAddress
+	}
+	c.metrics.Store(on)
+}
+
+// metricsAddress is empty when there are no metrics.
+func (c *sidecar) metricsAddress() string {
+	if !c.metrics.Load() {
+		return ""
+	}
+	return c.cfg.MetricsAddress
+}
+
+// statusAddress is a listener for HTTP on loopback.
+func (c *sidecar) statusAddress() string {
+	host, port := "127.0.0.1", explicitPort
+	switch {
+	case c.ports != nil:
+		port = routerPort
+	case c.cfg.Capture:
+		port = apisixconf.DefaultCapture(c.cfg.IPv4, c.cfg.IPv6).FirstListener
+	}
+	if port != explicitPort && !c.cfg.IPv4 && c.cfg.IPv6 {
+		host = "::1"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port))
+}
+
 // statusURL is nginx's status page.
 func (c *sidecar) statusURL() string {
-	port := explicitPort
-	host := "127.0.0.1"
-	if c.cfg.Capture {
-		o := apisixconf.DefaultCapture(c.cfg.IPv4, c.cfg.IPv6)
-		port = o.FirstListener
-		if !c.cfg.IPv4 {
-			host = "::1"
-		}
-	}
-	u := url.URL{Scheme: "http", Host: net.JoinHostPort(host, strconv.Itoa(port)), Path: "/apisix/nginx_status"}
+	u := url.URL{Scheme: "http", Host: c.statusAddress(), Path: "/apisix/nginx_status"}
 	return u.String()
 }
 
@@ -185,17 +228,33 @@ func (c *sidecar) ready() error {
 	return response.Body.Close()
 }
 
+// startDrain tells clients to go, while the proxy goes on. It then ends without telling them again.
+func (c *sidecar) startDrain() {
+	c.draining.Store(true)
+	c.drained.Store(true)
+	c.Changed()
+}
+
 // drain ends the proxy in order.
 func (c *sidecar) drain() {
-	c.Drain(context.Background(), proxy.Drain{
-		Duration: c.cfg.DrainDuration, OnZeroConnections: c.cfg.ExitOnZeroConnections, Minimum: c.cfg.MinimumDrainDuration, StatusURL: c.statusURL(),
-	})
+	var d proxy.Drain
+	if !c.drained.Load() {
+		c.draining.Store(true)
+		d = proxy.Drain{
+			Duration: c.cfg.DrainDuration, OnZeroConnections: c.cfg.ExitOnZeroConnections, Minimum: c.cfg.MinimumDrainDuration,
+			Connections: func() (int, error) { return proxy.Connections(c.clientPorts()) },
+		}
+	}
+	c.Drain(context.Background(), d)
 }
 
 // objects are what APISIX writes of resources, which may have secrets in them, and everything behind.
 var objects = regexp.MustCompile(`,? ?val(ue)?: .*`)
 
-// line passes on a line of APISIX's error log.
-func line(text string) {
-	log.Warnf("APISIX: %s", objects.ReplaceAllString(text, ""))
+// line takes a line of APISIX's error log, and passes it on.
+func (c *sidecar) line(text string) {
+	c.lost(text)
+	if !c.refusals.line(text) {
+		log.Warnf("APISIX: %s", objects.ReplaceAllString(text, ""))
+	}
 }

@@ -28,8 +28,8 @@ func (a *Agent) statsOptions() status.StatsOptions {
 		PodIP:        a.cfg.InstanceIP,
 		AppProbers:   a.cfg.AppProbers,
 		Prometheus:   a.cfg.PrometheusAnnotations,
-		ProxyMetrics: a.cfg.ProxyMetricsAddress,
-		Quit:         a.quit,
+		ProxyMetrics: a.proxyMetrics,
+		Quit:         a.quitNow,
 		Drain:        a.drain,
 	}
 	if a.cfg.DNS != nil {
@@ -41,7 +41,27 @@ func (a *Agent) statsOptions() status.StatsOptions {
 	return o
 }
 
-// drain is called on POST /drain. The proxy's life hooks in here.
+// proxyMetrics is where APISIX serves its metrics; empty when it does not.
+func (a *Agent) proxyMetrics() string {
+	if a.apisix != nil {
+		return a.apisix.metricsAddress()
+	}
+	return a.cfg.ProxyMetricsAddress
+}
+
+// quitNow is called on POST /quitquitquit: nobody waits for the proxy's clients to go.
+func (a *Agent) quitNow() {
+	if a.apisix != nil {
+		a.apisix.drained.Store(true)
+	}
+	a.quit()
+}
+
+// drain is called on POST /drain, when the pod begins to end: clients are told to go, and the proxy serves on until it is told to end. That
+// comes when the application has ended, and then there is nobody left to wait for.
 func (a *Agent) drain() {
 	log.Infof("the pod asks to drain the proxy")
+	if a.apisix != nil {
+		a.apisix.startDrain()
+	}
 }

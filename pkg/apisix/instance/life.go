@@ -108,4 +108,7 @@ func (p *Instance) Quit() error { return p.process.Signal(syscall.SIGQUIT) }
 func (p *Instance) Kill() error { return syscall.Kill(-p.process.Pid, syscall.SIGKILL) }
 
 // LogFile is where the instance writes what goes wrong, unless config.yaml says otherwise.
-func (p *Instance) LogFile() string { return filepath.Join(p.dir, "logs/error.log") }
+func (p *Instance) LogFile() string { return LogFile(p.dir) }
+
+// LogFile is that of an instance in dir, which need not run.
+func LogFile(dir string) string { return filepath.Join(dir, "logs/error.log") }

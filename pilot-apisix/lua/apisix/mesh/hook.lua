@@ -12,10 +12,10 @@
 -- See the License for the specific language governing permissions and
 -- limitations under the License.
 
--- config.yaml's apisix.lua_module_hook. Two of APISIX's modules are ours in part. Its router for streams compares routes one by one, in
+-- config.yaml's apisix.lua_module_hook. Some of APISIX's modules are ours in part. Its router for streams compares routes one by one, in
 -- the order in which they came, with the address that nginx itself listens on; ours looks for what the client meant. Its router for
--- certificates does not know the mesh's. APISIX has to set itself up before any of its modules is loaded, so each is replaced when it is
--- asked for.
+-- certificates does not know the mesh's. What it does not accept it tells nobody but the log. APISIX has to set itself up before any of its
+-- modules is loaded, so each is replaced when it is asked for.
 
 local package = package
 local loadfile = loadfile
@@ -35,6 +35,7 @@ local function wrap(name, by)
 end
 
 wrap("apisix.ssl.router.radixtree_sni", "apisix.mesh.ssl_router")
+wrap("apisix.core.config_etcd", "apisix.mesh.refused")
 -- What is sent to servers goes through here, for HTTP and for streams.
 wrap("apisix.balancer", "apisix.mesh.pool")
 if ngx.config.subsystem == "stream" then

@@ -36,6 +36,11 @@ local function inbound_ports()
     return ports
 end
 
+-- captures is false for a gateway, where what is meant is what nginx listens on, whatever led the client there.
+local function captures()
+    return not core.table.try_read_attr(core.config.local_conf(), "plugin_attr", "mesh", "router")
+end
+
 -- server_name looks until it has the ClientHello's name, or knows that there is none. Nothing is taken away. How long a client
 -- may say nothing is nginx's preread_timeout; the connection ends with it.
 local function server_name()
@@ -83,17 +88,22 @@ local function name_of(var)
 end
 
 function _M.install(router)
-    local inbound
+    local inbound, captured
     held = router
     function router.match(ctx)
-        inbound = inbound or inbound_ports()
+        if not inbound then
+            inbound, captured = inbound_ports(), captures()
+        end
         local routes = current()
         if not routes then
             return true
         end
         local var = ctx.var
         local own = tonumber(var.server_port)
-        local address, port = stream_dst.get()
+        local address, port
+        if captured then
+            address, port = stream_dst.get()
+        end
         ctx.mesh_captured = address ~= nil and not (port == own and address == var.server_addr)
         if not address then
             address, port = var.server_addr, own

@@ -83,6 +83,11 @@ type Client struct {
 
 	mu     sync.Mutex
 	status Status
+
+	// sending admits one sender to the stream of the moment, which is nil between streams; nonces are those of the last responses.
+	sending sync.Mutex
+	current deltaStream
+	nonces  []string
 }
 
 // New makes a Client; Run starts it.

@@ -30,6 +30,13 @@ type Handler interface {
 	Handle(resources []*discovery.Resource, removed []string) []Rejection
 }
 
+// Stander is a Handler that may find out later that something is wrong with what it accepted.
+type Stander interface {
+	// Standing are the resources of which istiod's present content is refused by now although Handle took it. They are named in every answer,
+	// as long as they are: an answer without them would say that all is well.
+	Standing() []Rejection
+}
+
 // Rejection is a resource that was refused, and why.
 type Rejection struct {
 	// Name is what istiod called it; it may be anything.

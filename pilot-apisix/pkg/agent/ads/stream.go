@@ -57,6 +57,8 @@ func (c *Client) stream(ctx context.Context) (answered bool, err error) {
 	if err != nil {
 		return false, receive(s)
 	}
+	c.use(s)
+	defer c.use(nil)
 	silence := time.AfterFunc(c.opts.AnswerWait, func() { c.silent(held) })
 	defer silence.Stop()
 	for {
@@ -136,17 +138,68 @@ func (c *Client) answer(s deltaStream, i int, response *discovery.DeltaDiscovery
 	rejections := sub.Handler.Handle(response.GetResources(), response.GetRemovedResources())
 	took := c.opts.Now().Sub(start)
 
-	request := &discovery.DeltaDiscoveryRequest{TypeUrl: sub.TypeURL, ResponseNonce: response.GetNonce()}
-	if len(rejections) > 0 {
-		request.ErrorDetail = &status.Status{Code: int32(codes.InvalidArgument), Message: nackMessage(rejections)}
-	}
+	c.sending.Lock()
+	c.nonces[i] = response.GetNonce()
+	request := c.verdict(i, rejections)
 	err := s.Send(request)
-	c.record(i, response, rejections, start, took, bytes)
+	c.sending.Unlock()
+	c.record(i, response, rejections, request.GetErrorDetail().GetMessage(), start, took, bytes)
 	return err
 }
 
-// record keeps what happened, for people.
-func (c *Client) record(i int, response *discovery.DeltaDiscoveryResponse, rejections []Rejection, start time.Time, took time.Duration, bytes int) {
+// verdict is an ACK, or the NACK of rejections and of what stands; c.sending is held.
+func (c *Client) verdict(i int, rejections []Rejection) *discovery.DeltaDiscoveryRequest {
+	sub := c.opts.Subscriptions[i]
+	request := &discovery.DeltaDiscoveryRequest{TypeUrl: sub.TypeURL, ResponseNonce: c.nonces[i]}
+	if stander, ok := sub.Handler.(Stander); ok {
+		for _, r := range stander.Standing() {
+			if !slices.ContainsFunc(rejections, func(o Rejection) bool { return o.Name == r.Name }) {
+				rejections = append(slices.Clip(rejections), r)
+			}
+		}
+	}
+	if len(rejections) > 0 {
+		request.ErrorDetail = &status.Status{Code: int32(codes.InvalidArgument), Message: nackMessage(rejections)}
+	}
+	return request
+}
+
+// use makes s the stream of the moment.
+func (c *Client) use(s deltaStream) {
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	c.current, c.nonces = s, make([]string, len(c.opts.Subscriptions))
+}
+
+// Report tells istiod of what is wrong by now with resources of the first subscription that were acknowledged: a NACK for the last response, or an ACK
+// when all is well again. Without a stream, or before its first response, the next answer has it.
+func (c *Client) Report(rejections []Rejection) {
+	if len(rejections) > 0 {
+		log.Errorf("refused after it was acknowledged: %s", nackMessage(rejections))
+		of := typeLabel.Value(shortType(c.opts.Subscriptions[0].TypeURL))
+		nacks.With(of).Increment()
+		rejected.With(of).RecordInt(int64(len(rejections)))
+		now := c.opts.Now()
+		c.update(func(s *Status) {
+			s.Nacks++
+			s.LastNack, s.LastNackTime = rejections, now
+		})
+	}
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	if c.current == nil || c.nonces[0] == "" {
+		return
+	}
+	if err := c.current.Send(c.verdict(0, rejections)); err != nil {
+		// Who receives from the stream learns why.
+		log.Debugf("istiod is not told: %v", err)
+	}
+}
+
+// record keeps what happened, for people. The message is that of the NACK, which may be of earlier responses alone.
+func (c *Client) record(i int, response *discovery.DeltaDiscoveryResponse, rejections []Rejection, message string, start time.Time, took time.Duration,
+	bytes int,
+) {
 	push := &Push{
 		Time:      start,
 		Version:   response.GetSystemVersionInfo(),
@@ -162,14 +215,21 @@ func (c *Client) record(i int, response *discovery.DeltaDiscoveryResponse, rejec
 	responseBytes.With(of).RecordInt(int64(bytes))
 	applySeconds.With(of).Record(took.Seconds())
 	connected.Record(1)
-	if len(rejections) > 0 {
-		nacks.With(of).Increment()
-		rejected.With(of).RecordInt(int64(len(rejections)))
-		log.Errorf("%s: refused %d of %d resources, keeping what was good: %s", name, len(rejections), push.Resources, nackMessage(rejections))
-	} else {
+	if message == "" {
 		acks.With(of).Increment()
+	} else {
+		nacks.With(of).Increment()
+	}
+	switch {
+	case len(rejections) > 0:
+		rejected.With(of).RecordInt(int64(len(rejections)))
+		log.Errorf("%s: refused %d of %d resources, keeping what was good: %s", name, len(rejections), push.Resources, message)
+	default:
 		log.Infof("%s: applied %d resources (%d bytes) and %d removals in %v, version %s",
 			name, push.Resources, bytes, push.Removed, took.Round(time.Microsecond), push.Version)
+		if message != "" {
+			log.Warnf("%s: from before, %s", name, message)
+		}
 	}
 	c.update(func(s *Status) {
 		s.ControlPlane = response.GetControlPlane().GetIdentifier()
@@ -180,12 +240,14 @@ func (c *Client) record(i int, response *discovery.DeltaDiscoveryResponse, rejec
 			s.State, s.Note = StateConnected, ""
 		}
 		t.LastPush = push
-		if len(rejections) == 0 {
+		if message == "" {
 			t.Acks++
 			return
 		}
 		t.Nacks++
-		t.LastNack, t.LastNackTime = rejections, start
+		if len(rejections) > 0 {
+			t.LastNack, t.LastNackTime = rejections, start
+		}
 	})
 }
 

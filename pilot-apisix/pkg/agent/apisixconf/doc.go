@@ -29,6 +29,8 @@
 // What is sent to the workload comes through listeners of its own, among Options.InboundPorts. There the port is in the variable
 // inbound_port, and original_dst_port is empty.
 //
+// A gateway (Options.Router) has the port of the listener in original_dst_port, and never an inbound_port.
+//
 // # TCP
 //
 // With the hook of our Lua pack, stream routes are matched with the address, port and TLS server name that a client meant. The

@@ -34,6 +34,11 @@ type Options struct {
 	TLS, StreamTLS []string
 	// Capture takes captured connections and adds to the addresses; none when nil.
 	Capture *Capture
+	// Router is true for a gateway: what is meant is the port of the listener, TLS and StreamTLS end TLS with the certificates that the control plane
+	// sends, and nobody is believed whom he says to forward for. It has neither Capture nor InboundPorts.
+	Router bool
+	// CloseConnections ends every connection of a client with the response on its way: the proxy is about to end.
+	CloseConnections bool
 	// Identity is the directory with the workload's CertChainFile, KeyFile and RootCertFile; there is no mutual TLS when empty. RootCertFile must be
 	// there when nginx starts.
 	Identity string
@@ -148,6 +153,9 @@ func (o *Options) validate() error {
 		if port < 1 || port > 65535 {
 			return fmt.Errorf("InboundPorts: %d is not within 1 and 65535", port)
 		}
+	}
+	if o.Router && (o.Capture != nil || len(o.InboundPorts) > 0) {
+		return errors.New("a gateway (Router) captures nothing, and has no InboundPorts")
 	}
 	if o.Workers < 0 {
 		return fmt.Errorf("%d Workers: it must be 0 for one per core, or more", o.Workers)

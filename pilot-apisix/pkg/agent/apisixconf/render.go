@@ -44,6 +44,12 @@ map "$connection_original_dst $server_addr:$server_port" $requested_port {
 }
 `
 
+// routerSnippet is that for a gateway: what its clients mean is the port that they came to.
+const routerSnippet = `map $server_port $requested_port {
+    default $server_port;
+}
+`
+
 // directions splits the port of a request into those of the two directions, by the listener.
 func directions(inbound []int) string {
 	var b strings.Builder
@@ -105,10 +111,12 @@ func Render(o Options) ([]byte, error) {
 		// The control plane sends what is secret over mTLS, and nothing encrypted with APISIX's well-known keys.
 		"data_encryption": object{"enable_encrypt_fields": false},
 		"router":          object{"http": "radixtree_host_uri"},
+		"proxy_mode":      "http",
+		"enable_control":  o.Control != "",
+	}
+	if !o.Router {
 		// The clients are those of the workload: what they say of whom they forward for stays.
-		"trusted_addresses": []string{"0.0.0.0/0", "::/0"},
-		"proxy_mode":        "http",
-		"enable_control":    o.Control != "",
+		settings["trusted_addresses"] = []string{"0.0.0.0/0", "::/0"}
 	}
 	if err := setListeners(settings, &o); err != nil {
 		return nil, err
@@ -201,6 +209,9 @@ func setListeners(settings object, o *Options) error {
 
 func setTLS(settings object, o *Options) error {
 	ssl := object{"enable": len(o.TLS) > 0, "fallback_sni": fallbackSNI}
+	if o.Router {
+		ssl["fallback_sni"] = anySNI
+	}
 	listen := make([]object, 0, len(o.TLS))
 	for _, address := range o.TLS {
 		e, err := parseAddress("TLS", address, false)
@@ -231,6 +242,10 @@ func meshAttributes(o *Options) (object, error) {
 		tls = append(tls, e.port)
 	}
 	out := object{"inbound_ports": ports(o.InboundPorts), "tls_ports": ports(tls)}
+	if o.Router {
+		// None is the mesh's.
+		out["router"], out["tls_ports"] = true, ports(nil)
+	}
 	if o.Capture != nil {
 		out["capture"] = o.Capture.attributes()
 	}
@@ -265,6 +280,9 @@ func nginxConfig(o *Options) object {
 	if o.AccessLog != "" {
 		http["access_log"] = o.AccessLog
 	}
+	if o.CloseConnections {
+		http["keepalive_timeout"] = "0s"
+	}
 	var workers any = "auto"
 	if o.Workers > 0 {
 		workers = o.Workers
@@ -277,9 +295,13 @@ func nginxConfig(o *Options) object {
 	if slices.Contains(o.Plugins, retryPlugin) {
 		server += retryLocations(location)
 	}
+	requested := httpSnippet
+	if o.Router {
+		requested = routerSnippet
+	}
 	config := object{
 		"http":                              http,
-		"http_configuration_snippet":        httpSnippet + peerSnippet + directions(ports(o.InboundPorts)) + sourceSnippet + "grpc_bind $upstream_source;\n",
+		"http_configuration_snippet":        requested + peerSnippet + directions(ports(o.InboundPorts)) + sourceSnippet + "grpc_bind $upstream_source;\n",
 		"http_server_configuration_snippet": server,
 		"worker_processes":                  workers,
 	}

@@ -61,6 +61,13 @@ func TestGolden(t *testing.T) {
 			ErrorLogLevel: "error",
 			ExtraLuaPath:  "/usr/share/mesh/?.lua;/usr/share/mesh/?/init.lua",
 		},
+		"router": {
+			Gateway: "127.0.0.1:15022", Router: true,
+			Listen: []string{"127.0.0.1:15080", "0.0.0.0:8080"}, TLS: []string{"0.0.0.0:8443", "[::]:8443"},
+			Stream: []string{"0.0.0.0:3306"}, StreamTLS: []string{"127.0.0.1:6380"},
+			Identity: "/etc/istio/proxy/apisix/identity", Roots: "1", LuaModuleHook: "apisix.mesh.hook",
+		},
+		"draining": {Gateway: "127.0.0.1:15022", Listen: []string{"127.0.0.1:15001"}, CloseConnections: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := Render(o)
@@ -104,6 +111,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"a quote in a path", func(o *Options) { o.ExtraLuaPath = `x";` }, "ExtraLuaPath"},
 		{"a hook that is no module", func(o *Options) { o.LuaModuleHook = "a;b" }, "LuaModuleHook"},
 		{"an inbound port too high", func(o *Options) { o.InboundPorts = []int{70000} }, "InboundPorts"},
+		{"a gateway that captures", func(o *Options) { o.Router, o.Capture = true, DefaultCapture(true, false) }, "Router"},
 		{"workers", func(o *Options) { o.Workers = -1 }, "Workers"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

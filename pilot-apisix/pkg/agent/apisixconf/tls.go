@@ -33,6 +33,9 @@ const verifyDepth = 5
 // fallbackSNI is the server name of clients that give none, for which APISIX would end the handshake.
 const fallbackSNI = "none.mesh"
 
+// anySNI is that name for a gateway: such clients are for the server of all names, if there is one, as with Envoy. It is nobody else's name.
+const anySNI = "*"
+
 // verify has nginx check the certificates of servers: those of the mesh, and the name in the variable. Where nobody has set one, no certificate
 // will do. The prefix is that of the directives, such as "proxy".
 func verify(prefix, identity, name string) string {

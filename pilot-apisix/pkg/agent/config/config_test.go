@@ -280,6 +280,34 @@ func TestStatusPort(t *testing.T) {
 	assert.Equal(t, []string{c.PrometheusAnnotations, c.ProxyMetricsAddress}, []string{"", "localhost:1"})
 }
 
+// TestProxy: what the agent runs, for a sidecar and for a gateway.
+func TestProxy(t *testing.T) {
+	sidecar(t, map[string]string{"EXIT_ON_ZERO_ACTIVE_CONNECTIONS": "true", "MINIMUM_DRAIN_DURATION": "7s"})
+	for _, tt := range []struct {
+		name string
+		args Args
+		want Proxy
+	}{
+		{"a sidecar", Args{}, Proxy{Capture: true, MetricsAddress: "127.0.0.1:15090"}},
+		{"a gateway", Args{Role: "router"}, Proxy{Router: true, MetricsAddress: "127.0.0.1:15090"}},
+		{"metrics", Args{ProxyMetricsAddress: "localhost:9091"}, Proxy{Capture: true, MetricsAddress: "127.0.0.1:9091", MetricsAlways: true}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.args.APISIXHome, tt.args.ProxyDir = "/usr/local/apisix", "/run/proxy"
+			c, err := New(tt.args)
+			assert.NoError(t, err)
+			tt.want.Home, tt.want.Dir = "/usr/local/apisix", "/run/proxy/apisix"
+			tt.want.DrainDuration, tt.want.ExitOnZeroConnections, tt.want.MinimumDrainDuration = 5*time.Second, true, 7*time.Second
+			// These are the machine's.
+			tt.want.IPv4, tt.want.IPv6 = c.Proxy.IPv4, c.Proxy.IPv6
+			assert.Equal(t, *c.Proxy, tt.want)
+		})
+	}
+	c, err := New(Args{})
+	assert.NoError(t, err)
+	assert.Equal(t, c.Proxy == nil, true)
+}
+
 func TestDNS(t *testing.T) {
 	on := DNS{Address: "localhost:15053", Namespace: "bookinfo", Domain: "bookinfo.svc.cluster.local", ForwardTimeout: 5 * time.Second}
 	for _, tt := range []struct {

@@ -16,6 +16,7 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -28,12 +29,20 @@ import (
 // proxyDirName is APISIX's directory inside the proxy's own, which in a pod is kept in memory.
 const proxyDirName = "apisix"
 
+// defaultMetricsAddress has the port that Envoy has for the same, which Istio's rules do not capture.
+const defaultMetricsAddress = "127.0.0.1:15090"
+
 // Proxy is the APISIX that the agent runs.
 type Proxy struct {
 	// Home is the installation.
 	Home string
 	// Dir is where it runs. It must be gone with the pod, because the private key is there.
 	Dir string
+	// Router is true for a gateway, which opens the ports that istiod says.
+	Router bool
+	// MetricsAddress is where APISIX serves its metrics, on loopback, as soon as a resource asks for its plugin prometheus; always with MetricsAlways.
+	MetricsAddress string
+	MetricsAlways  bool
 	// Capture says that connections are captured on their way, as Istio's rules do it.
 	Capture bool
 	// IPv4 and IPv6 are the families of the workload's addresses.
@@ -53,8 +62,12 @@ func newProxy(args Args, pc *meshconfig.ProxyConfig, addresses []string) (*Proxy
 	if home == "" {
 		return nil, nil
 	}
+	metrics := orDefault(args.ProxyMetricsAddress, proxyMetricsVar.Get())
 	p := &Proxy{
 		Home:                  home,
+		Router:                args.Role == "router",
+		MetricsAddress:        byNumber(orDefault(metrics, defaultMetricsAddress)),
+		MetricsAlways:         metrics != "",
 		Dir:                   filepath.Join(orDefault(args.ProxyDir, pc.GetConfigPath(), constants.ConfigPathDir), proxyDirName),
 		Workers:               int(pc.GetConcurrency().GetValue()),
 		DrainDuration:         pc.GetTerminationDrainDuration().AsDuration(),
@@ -62,7 +75,7 @@ func newProxy(args Args, pc *meshconfig.ProxyConfig, addresses []string) (*Proxy
 		MinimumDrainDuration:  minimumDrainVar.Get(),
 	}
 	switch mode := pc.GetInterceptionMode(); {
-	case args.Role == "router", mode == meshconfig.ProxyConfig_NONE, os.Getenv("ISTIO_META_INTERCEPTION_MODE") == "NONE":
+	case p.Router, mode == meshconfig.ProxyConfig_NONE, os.Getenv("ISTIO_META_INTERCEPTION_MODE") == "NONE":
 	case mode == meshconfig.ProxyConfig_REDIRECT:
 		p.Capture = true
 	default:
@@ -77,4 +90,12 @@ func newProxy(args Args, pc *meshconfig.ProxyConfig, addresses []string) (*Proxy
 		p.IPv6 = p.IPv6 || ip.Is6()
 	}
 	return p, nil
+}
+
+// byNumber has an IP address for "localhost", as nginx listens on nothing else.
+func byNumber(address string) string {
+	if host, port, err := net.SplitHostPort(address); err == nil && host == "localhost" {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return address
 }

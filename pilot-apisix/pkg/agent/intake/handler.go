@@ -46,15 +46,16 @@ type Handler struct {
 	fresh bool
 	// received is true as soon as a response had something that could be used, or was rightly empty.
 	received bool
-	// outstanding are the refused resources which istiod has not replaced or removed since.
+	// outstanding are the refused resources which istiod has not replaced or removed since, standing those of them that were accepted at first.
 	outstanding map[string]string
+	standing    map[string]string
 }
 
 var _ ads.Handler = &Handler{}
 
 // NewHandler makes a Handler that applies to s. check and applied may be nil.
 func NewHandler(s *store.Store, check Check, applied func(bytes int)) *Handler {
-	return &Handler{store: s, check: check, applied: applied, outstanding: map[string]string{}}
+	return &Handler{store: s, check: check, applied: applied, outstanding: map[string]string{}, standing: map[string]string{}}
 }
 
 // Versions implements ads.Handler. It is called at the start of a stream.
@@ -106,10 +107,10 @@ func (h *Handler) Handle(resources []*discovery.Resource, removed []string) []ad
 		h.received = true
 	}
 	for _, r := range update.Upserts {
-		delete(h.outstanding, r.Name())
+		h.settled(r.Name())
 	}
 	for _, name := range update.Removed {
-		delete(h.outstanding, name)
+		h.settled(name)
 	}
 	for _, r := range rejections {
 		if len(h.outstanding) < maxOutstanding {
@@ -158,9 +159,19 @@ func (h *Handler) Received() bool {
 func (h *Handler) Rejected() []ads.Rejection {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	out := make([]ads.Rejection, 0, len(h.outstanding))
-	for _, name := range slices.SortedFunc(maps.Keys(h.outstanding), strings.Compare) {
-		out = append(out, ads.Rejection{Name: name, Reason: h.outstanding[name]})
+	return sorted(h.outstanding)
+}
+
+func sorted(reasons map[string]string) []ads.Rejection {
+	out := make([]ads.Rejection, 0, len(reasons))
+	for _, name := range slices.SortedFunc(maps.Keys(reasons), strings.Compare) {
+		out = append(out, ads.Rejection{Name: name, Reason: reasons[name]})
 	}
 	return out
+}
+
+// settled is called when istiod sends something else, or nothing more, of a name; h.mu is held.
+func (h *Handler) settled(name string) {
+	delete(h.outstanding, name)
+	delete(h.standing, name)
 }

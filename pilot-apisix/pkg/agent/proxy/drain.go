@@ -16,29 +16,27 @@ package proxy
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"net/http"
-	"regexp"
-	"strconv"
 	"time"
 )
 
 // Drain is how an instance is ended, as Istio's agent ends Envoy.
 type Drain struct {
-	// Duration is how long it goes on serving: until everybody has heard that it ends (terminationDrainDuration).
+	// Duration is how long it goes on serving: until everybody has heard that it ends (terminationDrainDuration). 0 when they have.
 	Duration time.Duration
 	// OnZeroConnections ends it as soon as there are none left, but not before Minimum (EXIT_ON_ZERO_ACTIVE_CONNECTIONS).
 	OnZeroConnections bool
 	Minimum           time.Duration
-	// StatusURL is nginx's status page, with the number of connections.
-	StatusURL string
+	// Connections counts those of clients.
+	Connections func() (int, error)
+	// Poll is how often they are counted; every second when 0.
+	Poll time.Duration
 }
 
 // connectionPoll is how often connections are counted.
 const connectionPoll = time.Second
 
-// Drain lets the instance serve on for a while, then end what it has begun, and ends it. Run must have returned. The context cuts it short.
+// Drain lets the instance serve on for a while, then end what it has begun, and ends it. It serves on with the configuration of the moment, which
+// should tell clients to go. Run must have returned. The context cuts it short.
 func (p *Proxy) Drain(ctx context.Context, d Drain) {
 	p.mu.Lock()
 	running := p.running
@@ -50,21 +48,30 @@ func (p *Proxy) Drain(ctx context.Context, d Drain) {
 	if d.OnZeroConnections {
 		wait = d.Minimum
 	}
-	log.Infof("draining: APISIX serves on for %s", wait)
-	sleep(ctx, running.Done(), wait)
-	for d.OnZeroConnections && ctx.Err() == nil {
-		n, err := connections(ctx, d.StatusURL)
-		if err != nil || n <= 0 {
+	if d.Duration > 0 || d.OnZeroConnections {
+		p.update(ctx, running)
+		log.Infof("draining: APISIX serves on for %s", wait)
+		sleep(ctx, running.Done(), wait)
+	}
+	for d.OnZeroConnections && ctx.Err() == nil && !ended(running.Done()) {
+		n, err := d.Connections()
+		if err != nil {
+			log.Warnf("draining: APISIX ends without regard to connections, which cannot be counted: %v", err)
+			break
+		}
+		if n == 0 {
 			break
 		}
 		log.Infof("draining: %d connections", n)
-		sleep(ctx, running.Done(), connectionPoll)
+		poll := d.Poll
+		if poll == 0 {
+			poll = connectionPoll
+		}
+		sleep(ctx, running.Done(), poll)
 	}
 	_ = running.Quit()
 	sleep(ctx, running.Done(), quitTimeout)
-	select {
-	case <-running.Done():
-	default:
+	if !ended(running.Done()) {
 		log.Warnf("APISIX has not ended by itself within %s, and is killed", quitTimeout)
 		_ = running.Kill()
 	}
@@ -79,28 +86,11 @@ func sleep(ctx context.Context, done <-chan struct{}, d time.Duration) {
 	}
 }
 
-var activeConnections = regexp.MustCompile(`Active connections: (\d+)`)
-
-// connections counts those of clients, without the one that asks. Captured ones count once.
-func connections(ctx context.Context, url string) (int, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return 0, err
+func ended(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
 	}
-	request.Close = true
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<12))
-	if err != nil {
-		return 0, err
-	}
-	m := activeConnections.FindSubmatch(body)
-	if m == nil {
-		return 0, fmt.Errorf("%s: no number of connections", url)
-	}
-	n, err := strconv.Atoi(string(m[1]))
-	return n - 1, err
 }

@@ -85,9 +85,9 @@ func (p *Proxy) Run(ctx context.Context) {
 	pause := backoff.NewExponentialBackOff(backoff.Option{InitialInterval: 100 * time.Millisecond, MaxInterval: longestPause})
 	for ctx.Err() == nil {
 		begun := time.Now()
-		running, err := p.start(ctx)
+		running, from, err := p.start(ctx)
 		if err == nil {
-			err = p.attend(ctx, running)
+			err = p.attend(ctx, running, from)
 		}
 		if ctx.Err() != nil {
 			return
@@ -105,26 +105,27 @@ func (p *Proxy) Run(ctx context.Context) {
 	}
 }
 
-// start starts an instance, or takes the one over that runs.
-func (p *Proxy) start(ctx context.Context) (*instance.Instance, error) {
+// start starts an instance, or takes the one over that runs. Its log is of interest from a place on.
+func (p *Proxy) start(ctx context.Context) (running *instance.Instance, from int64, err error) {
 	config, err := p.opts.Config()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
+	from = size(instance.LogFile(p.opts.Dir))
 	if running, ok := p.opts.Installation.Attach(ctx, p.opts.Dir); ok {
 		log.Infof("APISIX runs already in %s, and goes on", p.opts.Dir)
 		p.set(running, nil)
 		p.reload(ctx, running, config)
-		return running, nil
+		return running, from, nil
 	}
 	// The instance must outlive ctx, to be drained.
-	running, err := p.opts.Installation.Start(context.WithoutCancel(ctx), p.opts.Dir, config, os.Stderr)
+	running, err = p.opts.Installation.Start(context.WithoutCancel(ctx), p.opts.Dir, config, os.Stderr)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	log.Infof("APISIX has been started in %s", p.opts.Dir)
 	p.set(running, nil)
-	return running, nil
+	return running, from, nil
 }
 
 func (p *Proxy) set(running *instance.Instance, err error) {
@@ -138,9 +139,9 @@ func (p *Proxy) set(running *instance.Instance, err error) {
 }
 
 // attend waits until the instance ends, and reloads it when its configuration changes.
-func (p *Proxy) attend(ctx context.Context, running *instance.Instance) error {
+func (p *Proxy) attend(ctx context.Context, running *instance.Instance, from int64) error {
 	if p.opts.Line != nil {
-		t := follow(running.LogFile(), p.opts.Line)
+		t := follow(running.LogFile(), from, p.opts.Line)
 		defer t.stop()
 	}
 	for {
@@ -156,13 +157,18 @@ func (p *Proxy) attend(ctx context.Context, running *instance.Instance) error {
 		case <-ctx.Done():
 			return nil
 		}
-		config, err := p.opts.Config()
-		if err != nil {
-			log.Errorf("APISIX goes on with the configuration that it has: %v", err)
-			continue
-		}
-		p.reload(ctx, running, config)
+		p.update(ctx, running)
 	}
+}
+
+// update gives a running instance the configuration of the moment.
+func (p *Proxy) update(ctx context.Context, running *instance.Instance) {
+	config, err := p.opts.Config()
+	if err != nil {
+		log.Errorf("APISIX goes on with the configuration that it has: %v", err)
+		return
+	}
+	p.reload(ctx, running, config)
 }
 
 // reload gives a running instance a configuration, if it is another one.

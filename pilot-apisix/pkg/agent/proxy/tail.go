@@ -34,13 +34,18 @@ type tail struct {
 	ending, ended chan struct{}
 }
 
-// follow calls line with each line that is written to the file from now on.
-func follow(file string, line func(string)) *tail {
-	t := &tail{ending: make(chan struct{}), ended: make(chan struct{})}
-	var at int64
-	if fi, err := os.Stat(file); err == nil {
-		at = fi.Size()
+// size is where the next line of a file begins.
+func size(file string) int64 {
+	fi, err := os.Stat(file)
+	if err != nil {
+		return 0
 	}
+	return fi.Size()
+}
+
+// follow calls line with each line that is written to the file from a place on.
+func follow(file string, at int64, line func(string)) *tail {
+	t := &tail{ending: make(chan struct{}), ended: make(chan struct{})}
 	go func() {
 		defer close(t.ended)
 		tick := time.NewTicker(tailPoll)

@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -48,13 +49,15 @@ const (
 // merged answers with the agent's metrics, then those of the proxy and of the application, one after the other. What fails
 // is missing, counted in istio_agent_scrape_failures_total and logged; the others are answered all the same.
 type merged struct {
-	agent      prometheus.Gatherer
-	proxy, app []target
-	client     *http.Client
+	agent prometheus.Gatherer
+	// proxy is the address of the proxy's, which comes and goes.
+	proxy  func() string
+	app    []target
+	client *http.Client
 }
 
 // newMerged never asks for compression: all targets are on loopback.
-func newMerged(agent prometheus.Gatherer, proxy, app []target) *merged {
+func newMerged(agent prometheus.Gatherer, proxy func() string, app []target) *merged {
 	return &merged{agent: agent, proxy: proxy, app: app, client: &http.Client{Transport: &http.Transport{
 		DisableCompression: true, MaxIdleConnsPerHost: 1, IdleConnTimeout: idleTimeout,
 	}}}
@@ -67,7 +70,9 @@ func (m *merged) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	upstreammetrics.ScrapeTotals.Increment()
 	ctx, cancel := context.WithTimeout(r.Context(), timeoutOfScrape(r.Header.Get(timeoutHeader)))
 	defer cancel()
-	responses := m.ask(ctx, r.Header) //nolint:bodyclose // All are closed next.
+	proxy := proxyTarget(m.proxy)
+	targets := slices.Concat(proxy, m.app)
+	responses := m.ask(ctx, targets, r.Header) //nolint:bodyclose // All are closed next.
 	defer func() {
 		for _, response := range responses {
 			if response != nil {
@@ -75,7 +80,7 @@ func (m *merged) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}()
-	format := formatOf(responses[len(m.proxy):])
+	format := formatOf(responses[len(proxy):])
 	w.Header().Set("Content-Type", string(format))
 	out, done := compressed(w, r)
 	defer done()
@@ -92,7 +97,7 @@ func (m *merged) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		if err := copyLines(buffered, response.Body); err != nil {
-			failedScrape(m.target(i), err)
+			failedScrape(targets[i], err)
 		}
 	}
 	if format.FormatType() == expfmt.TypeOpenMetrics {
@@ -100,20 +105,12 @@ func (m *merged) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (m *merged) target(i int) target {
-	if i < len(m.proxy) {
-		return m.proxy[i]
-	}
-	return m.app[i-len(m.proxy)]
-}
-
 // ask asks all targets at once. An answer is nil when there was none, or a bad one.
-func (m *merged) ask(ctx context.Context, header http.Header) []*http.Response {
-	out := make([]*http.Response, len(m.proxy)+len(m.app))
+func (m *merged) ask(ctx context.Context, targets []target, header http.Header) []*http.Response {
+	out := make([]*http.Response, len(targets))
 	var wg sync.WaitGroup
-	for i := range out {
+	for i, t := range targets {
 		wg.Go(func() {
-			t := m.target(i)
 			response, err := m.get(ctx, t, header) //nolint:bodyclose // Who called ask closes it.
 			if err != nil {
 				failedScrape(t, err)

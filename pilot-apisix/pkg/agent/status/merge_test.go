@@ -76,7 +76,7 @@ const prometheusAccept = "application/openmetrics-text;version=1.0.0;q=0.5,appli
 func TestMergedMetrics(t *testing.T) {
 	proxy, proxyAccept := standinMetrics(t, "/apisix/prometheus/metrics", "text/plain", "apisix_up 1")
 	app, appAccept := standinMetrics(t, "/own", "application/openmetrics-text; version=1.0.0; charset=utf-8", "app_up 1\n# EOF\n")
-	w := scraped(t, StatsOptions{ProxyMetrics: proxy, Prometheus: annotations(app, "/own")}, "Accept", prometheusAccept)
+	w := scraped(t, StatsOptions{ProxyMetrics: func() string { return proxy }, Prometheus: annotations(app, "/own")}, "Accept", prometheusAccept)
 	assert.Equal(t, w.Code, http.StatusOK)
 	assert.Equal(t, w.Header().Get("Content-Type"), "application/openmetrics-text; version=1.0.0; charset=utf-8")
 	body := w.Body.String()
@@ -122,7 +122,7 @@ func TestSeveralTargets(t *testing.T) {
 func TestFailedScrapes(t *testing.T) {
 	nobody := "127.0.0.1:" + strconv.Itoa(closedPort(t))
 	app, _ := standinMetrics(t, "/metrics", "text/plain", "app_up 1\n")
-	w := scraped(t, StatsOptions{ProxyMetrics: nobody, Prometheus: annotations(app, "")})
+	w := scraped(t, StatsOptions{ProxyMetrics: func() string { return nobody }, Prometheus: annotations(app, "")})
 	assert.Equal(t, w.Code, http.StatusOK)
 	if !strings.HasSuffix(w.Body.String(), "\napp_up 1\n") {
 		t.Errorf("no metrics of the application: %s", w.Body.String())

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/ads"
+	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/listeners"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/proxy"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/security"
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/store"
@@ -51,6 +52,8 @@ type Status struct {
 	Store store.Status `json:"store"`
 	// APISIX is nil when the agent runs none.
 	APISIX *proxy.Status `json:"apisix,omitempty"`
+	// Listeners are the ports of a gateway; nil for a sidecar.
+	Listeners *listeners.Status `json:"listeners,omitempty"`
 	// Certificate is nil when the workload uses none.
 	Certificate *security.Certificate `json:"certificate,omitempty"`
 }

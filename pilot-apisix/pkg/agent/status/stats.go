@@ -34,8 +34,8 @@ type StatsOptions struct {
 	// Prometheus are the pod's annotations for Prometheus: ISTIO_PROMETHEUS_ANNOTATIONS. Empty leaves the application's
 	// metrics out.
 	Prometheus string
-	// ProxyMetrics is the host:port of APISIX's export server. Empty leaves the proxy's metrics out.
-	ProxyMetrics string
+	// ProxyMetrics is the host:port of APISIX's export server at the moment. Empty, or a nil func, leaves the proxy's metrics out.
+	ProxyMetrics func() string
 
 	// NameTable is the DNS proxy's, nil when there is none. The func itself may be nil.
 	NameTable func() *dnsproto.NameTable
@@ -60,7 +60,7 @@ func Stats(source Source, o StatsOptions) (*http.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
-	scrape := newMerged(agent, proxyTarget(o.ProxyMetrics), app)
+	scrape := newMerged(agent, o.ProxyMetrics, app)
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz/ready", s.ready)

@@ -33,11 +33,14 @@ type target struct {
 }
 
 // proxyTarget is APISIX's export server, if there is one.
-func proxyTarget(address string) []target {
-	if address == "" {
+func proxyTarget(address func() string) []target {
+	if address == nil {
 		return nil
 	}
-	return []target{{scrapeOfProxy, "http://" + address + proxyMetricsPath}}
+	if a := address(); a != "" {
+		return []target{{scrapeOfProxy, "http://" + a + proxyMetricsPath}}
+	}
+	return nil
 }
 
 // appTargets reads the variable ISTIO_PROMETHEUS_ANNOTATIONS, which injection makes of the pod's annotations

@@ -77,6 +77,8 @@ type Store struct {
 	held map[string]*Resource
 	// own are the names of the agent's own resources.
 	own map[string]struct{}
+	// replaced is the content that resources had before, the latest last.
+	replaced map[string][]replaced
 	// generation counts changes of held; saved is the one on disk.
 	generation, saved uint64
 	savedAt           time.Time
@@ -97,7 +99,7 @@ func Open(opts Options) (*Store, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	s := &Store{opts: opts, held: map[string]*Resource{}, own: map[string]struct{}{}, dirty: make(chan struct{}, 1)}
+	s := &Store{opts: opts, held: map[string]*Resource{}, own: map[string]struct{}{}, replaced: map[string][]replaced{}, dirty: make(chan struct{}, 1)}
 	if opts.Dir == "" {
 		log.Warnf("no data directory: a restart of this agent will have no configuration until istiod answers")
 	} else {
@@ -163,7 +165,10 @@ func (s *Store) Apply(u Update) Result {
 			// Only the version or the origin is new: keep the bytes that the etcd store shares.
 			r.JSON = old.JSON
 		} else if _, own := s.own[r.Name()]; !own {
-			ops = append(ops, etcdapi.Op{Key: r.key, Value: r.JSON})
+			if old != nil {
+				s.keep(old)
+			}
+			ops = append(ops, putOp(r)...)
 			result.Changed++
 		}
 		s.held[r.Name()] = r
@@ -175,6 +180,7 @@ func (s *Store) Apply(u Update) Result {
 		}
 		if r := s.held[name]; r != nil {
 			delete(s.held, name)
+			delete(s.replaced, name)
 			if _, own := s.own[name]; !own {
 				removed = append(removed, r)
 			}
@@ -182,19 +188,28 @@ func (s *Store) Apply(u Update) Result {
 	}
 	sorted(removed)
 	for _, r := range slices.Backward(removed) {
-		ops = append(ops, etcdapi.Op{Key: r.key, Delete: true})
+		ops = append(ops, deleteOp(r)...)
 	}
 	result.Removed = len(removed)
 	result.Revision = s.apply(ops)
 	if len(upserts) > 0 || len(u.Removed) > 0 {
-		s.generation++
-		select {
-		case s.dirty <- struct{}{}:
-		default:
-		}
+		s.changed()
 	}
 	return result
 }
+
+// changed wakes the saver; s.mu is held.
+func (s *Store) changed() {
+	s.generation++
+	select {
+	case s.dirty <- struct{}{}:
+	default:
+	}
+}
+
+func putOp(r *Resource) []etcdapi.Op { return []etcdapi.Op{{Key: r.key, Value: r.JSON}} }
+
+func deleteOp(r *Resource) []etcdapi.Op { return []etcdapi.Op{{Key: r.key, Delete: true}} }
 
 // apply gives the operations to the etcd store, after their revisions were reserved.
 func (s *Store) apply(ops []etcdapi.Op) int64 {
@@ -208,7 +223,14 @@ func (s *Store) Put(r *Resource) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.own[r.Name()] = struct{}{}
-	s.apply([]etcdapi.Op{{Key: r.key, Value: r.JSON}})
+	s.apply(putOp(r))
+}
+
+// Get is the resource of a name, or nil.
+func (s *Store) Get(name string) *Resource {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held[name]
 }
 
 // Versions are the versions of all that is held, by name.

@@ -1,0 +1,433 @@
+// Copyright The pilot-apisix Authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+package e2e
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+const ingressAddress = "10.88.0.20"
+
+// pems are a certificate with its chain, and its key.
+func pems(t *testing.T, c tls.Certificate) (chain, key []byte) {
+	t.Helper()
+	for _, der := range c.Certificate {
+		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return chain, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
+// secret is a Secret of Kubernetes.
+func secret(name string, data map[string][]byte) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "apiVersion: v1\nkind: Secret\nmetadata: {name: %s, namespace: default}\ntype: Opaque\ndata:\n", name)
+	for _, k := range []string{"tls.crt", "tls.key", "ca.crt"} {
+		if v, ok := data[k]; ok {
+			fmt.Fprintf(&b, "  %s: %s\n", k, base64.StdEncoding.EncodeToString(v))
+		}
+	}
+	return b.String() + "---\n"
+}
+
+// credential is a Secret with a certificate for names, which is valid from now on.
+func credential(t *testing.T, ca *authority, name, hosts string, roots []byte) string {
+	t.Helper()
+	chain, key := pems(t, ca.issue(t, time.Now().Add(-time.Minute), time.Hour, hosts))
+	data := map[string][]byte{"tls.crt": chain, "tls.key": key}
+	if roots != nil {
+		data["ca.crt"] = roots
+	}
+	return secret(name, data)
+}
+
+// gatewayOf is a Gateway with servers.
+func gatewayOf(name string, servers ...string) string {
+	return fmt.Sprintf("apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: %s, namespace: default}\nspec:\n  selector: {istio: ingress}\n"+
+		"  servers:\n  - %s\n---\n", name, strings.Join(servers, "\n  - "))
+}
+
+// routing is a VirtualService for gateways.
+func routing(name, hosts, gateways, rules string) string {
+	return fmt.Sprintf("apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: %s, namespace: default}\nspec:\n  hosts: [%q]\n  gateways: [%s]\n%s\n---\n",
+		name, hosts, gateways, rules)
+}
+
+const toServer = `  http:
+  - route: [{destination: {host: server, port: {number: 80}}}]`
+
+// https sends a request over TLS for a server name.
+func (p *pod) https(address, name string, config *tls.Config) string {
+	if config == nil {
+		config = &tls.Config{}
+	}
+	client := p.client(address)
+	transport := client.Transport.(*http.Transport)
+	transport.DisableKeepAlives = true
+	transport.TLSClientConfig = config.Clone()
+	return fetch(client, "https://"+name+"/")
+}
+
+// presented is the serial number of the certificate that a server shows.
+func (p *pod) presented(address, name string) string {
+	c, err := p.handshake(address, &tls.Config{ServerName: name})
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	defer c.Close()
+	return c.ConnectionState().PeerCertificates[0].SerialNumber.String()
+}
+
+// expecting waits for answers that begin with a text.
+func expecting(m *mesh) func(what, want string, f func() string) {
+	return func(what, want string, f func() string) {
+		m.t.Helper()
+		m.eventually(what, func() error {
+			if got := f(); !strings.HasPrefix(got, want) {
+				return errors.New(got)
+			}
+			return nil
+		})
+	}
+}
+
+// ports are the gateway's, as its agent has them.
+func (p *pod) ports() (open []string, refused map[string]string, err error) {
+	response, err := p.client("127.0.0.1:15000").Get("http://127.0.0.1:15000/status")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer response.Body.Close()
+	var st struct {
+		Listeners struct {
+			Open    []struct{ Address string }
+			Refused []struct{ Address, Reason string }
+		}
+	}
+	if err := json.NewDecoder(response.Body).Decode(&st); err != nil {
+		return nil, nil, err
+	}
+	refused = map[string]string{}
+	for _, l := range st.Listeners.Open {
+		open = append(open, l.Address)
+	}
+	for _, l := range st.Listeners.Refused {
+		refused[l.Address] = l.Reason
+	}
+	return open, refused, nil
+}
+
+// TestGateway has clients outside of the mesh come to a gateway, and through it to a workload that takes nothing but mutual TLS.
+func TestGateway(t *testing.T) {
+	ca, clients := newAuthority(t, "shop"), newAuthority(t, "clients")
+	m := newMesh(t, service("server", "10.96.0.10", "10.88.0.10", serverPorts+", {name: tls-raw, port: 8444, targetPort: 8444}"))
+	m.apply("peers", strict)
+	m.apply("secrets", credential(t, ca, "shop-cert", "shop.test", nil)+credential(t, ca, "mutual-cert", "mutual.test", clients.root))
+	m.apply("ended", credential(t, ca, "ended-cert", "ended.test", nil))
+	m.apply("gateway", gatewayOf("web",
+		`{port: {number: 8080, name: http, protocol: HTTP}, hosts: ["plain.test"]}`,
+		`{port: {number: 8080, name: http-secure, protocol: HTTP}, hosts: ["secure.test"], tls: {httpsRedirect: true}}`,
+		`{port: {number: 8443, name: https, protocol: HTTPS}, hosts: ["shop.test"], tls: {mode: SIMPLE, credentialName: shop-cert}}`,
+		`{port: {number: 8443, name: https-mutual, protocol: HTTPS}, hosts: ["mutual.test"], tls: {mode: MUTUAL, credentialName: mutual-cert}}`,
+		`{port: {number: 9443, name: tls, protocol: TLS}, hosts: ["raw.test"], tls: {mode: PASSTHROUGH}}`,
+		`{port: {number: 9444, name: tls-ended, protocol: TLS}, hosts: ["ended.test"], tls: {mode: SIMPLE, credentialName: ended-cert}}`,
+		`{port: {number: 3306, name: tcp, protocol: TCP}, hosts: ["*"]}`,
+	)+routing("ended", "ended.test", "web", "  tcp:\n  - match: [{port: 9444}]\n    route: [{destination: {host: server, port: {number: 3306}}}]")+
+		routing("plain", "plain.test", "web", toServer)+routing("secure", "secure.test", "web", toServer)+
+		routing("shop", "shop.test", "web", toServer)+routing("mutual", "mutual.test", "web", toServer)+
+		routing("raw", "raw.test", "web", "  tls:\n  - match: [{port: 9443, sniHosts: [raw.test]}]\n    route: [{destination: {host: server, port: {number: 8444}}}]")+
+		routing("db", "*", "web", "  tcp:\n  - match: [{port: 3306}]\n    route: [{destination: {host: server, port: {number: 3306}}}]"))
+	server := m.newPod("server", "10.88.0.10").inject()
+	gw := m.newPod("ingress", ingressAddress).gateway()
+	outside := m.newPod("outside", "10.88.0.12")
+	server.serveHTTP(8080)
+	server.serveTCP(3306, "")
+	raw := ca.issue(t, time.Now().Add(-time.Minute), time.Hour, "raw.test")
+	server.serveTLS(8444, raw)
+	server.ready()
+	gw.ready()
+
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca.root)
+	trusting := &tls.Config{RootCAs: roots}
+	expect := expecting(m)
+	expect("HTTP", "200 server HTTP/1.1 plain.test from 127.0.0.6", func() string { return outside.get(ingressAddress+":8080", "plain.test") })
+	expect("another host", "404 ", func() string { return outside.get(ingressAddress+":8080", "else.test") })
+	expect("httpsRedirect", "301 https://secure.test/", func() string { return outside.redirected(ingressAddress+":8080", "secure.test") })
+	expect("HTTPS", "200 server HTTP/1.1 shop.test", func() string { return outside.https(ingressAddress+":8443", "shop.test", trusting) })
+	expect("HTTPS for another name", "error:", func() string { return outside.https(ingressAddress+":8443", "else.test", trusting) })
+	expect("MUTUAL without a certificate", "error:", func() string { return outside.https(ingressAddress+":8443", "mutual.test", trusting) })
+	client := &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{clients.issue(t, time.Now().Add(-time.Minute), time.Hour, "someone.test")}}
+	expect("MUTUAL", "200 server HTTP/1.1 mutual.test", func() string { return outside.https(ingressAddress+":8443", "mutual.test", client) })
+	expect("PASSTHROUGH", "server hello", func() string { return outside.sayTLS(ingressAddress+":9443", "raw.test", trusting, "hello") })
+	expect("PASSTHROUGH for another name", "error:", func() string { return outside.sayTLS(ingressAddress+":9443", "else.test", trusting, "hello") })
+	expect("TLS that ends at the gateway", "server hello", func() string { return outside.sayTLS(ingressAddress+":9444", "ended.test", trusting, "hello") })
+	expect("TCP", "server hello", func() string { return outside.say(ingressAddress+":3306", "hello") })
+	for _, port := range []string{"15001", "15006", "15080"} {
+		if got := outside.get(ingressAddress+":"+port, "plain.test"); !strings.HasPrefix(got, "error:") {
+			t.Errorf("port %s of a gateway is open: %s", port, got)
+		}
+	}
+
+	before := outside.presented(ingressAddress+":8443", "shop.test")
+	m.load = startLoad(outside, ingressAddress+":8080", "plain.test")
+	t.Cleanup(m.load.end)
+	m.apply("secrets", credential(t, ca, "shop-cert", "shop.test", nil)+credential(t, ca, "mutual-cert", "mutual.test", clients.root))
+	m.eventually("the certificate is another one", func() error {
+		if got := outside.presented(ingressAddress+":8443", "shop.test"); got == before || strings.HasPrefix(got, "error") {
+			return errors.New(got)
+		}
+		return nil
+	})
+	m.apply("more", gatewayOf("more",
+		`{port: {number: 8081, name: http-more, protocol: HTTP}, hosts: ["more.test"]}`,
+		`{port: {number: 6379, name: tcp-more, protocol: TCP}, hosts: ["*"]}`,
+	)+routing("more", "more.test", "more", toServer))
+	expect("a port that is added", "200 server HTTP/1.1 more.test", func() string { return outside.get(ingressAddress+":8081", "more.test") })
+	m.withdraw("more")
+	expect("a port that is removed", "error:", func() string { return outside.get(ingressAddress+":8081", "more.test") })
+	m.load.well(t)
+	if m.load.soFar() < 100 {
+		t.Errorf("only %d requests", m.load.soFar())
+	}
+}
+
+// TestGatewayPorts has ports that cannot be opened: they are told, the others are open, and they are opened as soon as they can be.
+func TestGatewayPorts(t *testing.T) {
+	m := newMesh(t, service("server", "10.96.0.10", "10.88.0.10", serverPorts))
+	server := m.newPod("server", "10.88.0.10").inject()
+	gw := m.newPod("ingress", ingressAddress)
+	outside := m.newPod("outside", "10.88.0.12")
+	server.serveHTTP(8080)
+	taken := gw.listen(7777)
+	m.apply("gateway", gatewayOf("web",
+		`{port: {number: 8080, name: http, protocol: HTTP}, hosts: ["*"]}`,
+		`{port: {number: 80, name: http-low, protocol: HTTP}, hosts: ["*"]}`,
+		`{port: {number: 7777, name: http-taken, protocol: HTTP}, hosts: ["*"]}`,
+		`{port: {number: 15021, name: http-agent, protocol: HTTP}, hosts: ["*"]}`,
+	)+routing("web", "*", "web", toServer))
+	gw.gateway()
+	server.ready()
+	gw.ready()
+	expect := expecting(m)
+	expect("the port that can be opened", "200 ", func() string { return outside.get(ingressAddress+":8080", "any.test") })
+	m.eventually("the others are told", func() error {
+		open, refused, err := gw.ports()
+		if err != nil {
+			return err
+		}
+		if len(open) != 1 || !strings.Contains(refused["0.0.0.0:80"], "ip_unprivileged_port_start") ||
+			!strings.Contains(refused["0.0.0.0:7777"], "in use") || !strings.Contains(refused["0.0.0.0:15021"], "in use") {
+			return fmt.Errorf("open %v, refused %v", open, refused)
+		}
+		return nil
+	})
+	m.eventually("istiod is told", func() error {
+		got := gw.rejected()
+		if !strings.Contains(got, "plugin_metadata/mesh-listeners") || !strings.Contains(got, "0.0.0.0:7777") {
+			return errors.New(got)
+		}
+		return nil
+	})
+
+	m.load = startLoad(outside, ingressAddress+":8080", "any.test")
+	t.Cleanup(m.load.end)
+	_ = taken.Close()
+	run(t, "ip", "netns", "exec", gw.netns, "sysctl", "-q", "-w", "net.ipv4.ip_unprivileged_port_start=0")
+	expect("a port that is free again", "200 ", func() string { return outside.get(ingressAddress+":7777", "any.test") })
+	expect("a port that is allowed by now", "200 ", func() string { return outside.get(ingressAddress+":80", "any.test") })
+	m.eventually("istiod is told that two of the ports are open", func() error {
+		got := gw.rejected()
+		if strings.Contains(got, ":7777") || !strings.Contains(got, "0.0.0.0:15021") {
+			return errors.New(got)
+		}
+		return nil
+	})
+	m.load.well(t)
+
+	// The agent is killed: its APISIX goes on, and the next agent takes it over.
+	for _, pid := range gw.processes("pilot-agent proxy") {
+		_ = exec.Command("kill", "-KILL", fmt.Sprint(pid)).Run()
+	}
+	<-gw.agent.ended
+	gw.startAgent()
+	gw.ready()
+	m.apply("more", gatewayOf("more", `{port: {number: 8082, name: http-more, protocol: HTTP}, hosts: ["*"]}`)+routing("more", "*", "more", toServer))
+	expect("a port of the next agent", "200 ", func() string { return outside.get(ingressAddress+":8082", "any.test") })
+	m.load.well(t)
+}
+
+// rejected is what istiod knows of the pod's last NACK.
+func (p *pod) rejected() string {
+	request, err := http.NewRequest(http.MethodGet, "http://"+hubAddress+":8080/debug/apisixz", nil)
+	if err != nil {
+		return err.Error()
+	}
+	token, err := os.ReadFile(filepath.Join(p.dir, "token"))
+	if err != nil {
+		return err.Error()
+	}
+	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	client := http.Client{Timeout: 5 * time.Second}
+	response, err := client.Do(request)
+	if err != nil {
+		return err.Error()
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err.Error()
+	}
+	var all []struct{ Proxy, Rejected string }
+	if err := json.Unmarshal(body, &all); err != nil {
+		return response.Status + ": " + string(body)
+	}
+	for _, other := range all {
+		if other.Proxy == p.name+"."+namespace {
+			return other.Rejected
+		}
+	}
+	return ""
+}
+
+// gatewayService is the Service of a gateway, and its one pod.
+func gatewayService(name, clusterIP, podIP, ports string) string {
+	return fmt.Sprintf(`apiVersion: v1
+kind: Service
+metadata: {name: %[1]s, namespace: default}
+spec:
+  clusterIP: %[2]s
+  selector: {istio: %[1]s}
+  ports: [%[4]s]
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: %[1]s, namespace: default}
+spec:
+  address: %[3]s
+  labels: {istio: %[1]s, security.istio.io/tlsMode: disabled}
+---
+`, name, clusterIP, podIP, ports)
+}
+
+// TestGatewayAPI has a Gateway of the Gateway API, whose ports are those of a Service with others behind it.
+func TestGatewayAPI(t *testing.T) {
+	ca := newAuthority(t, "shop")
+	m := newMesh(t, service("server", "10.96.0.10", "10.88.0.10", serverPorts)+
+		gatewayService("ingress", "10.96.0.20", ingressAddress, "{name: http, port: 80, targetPort: 8080}, {name: https, port: 443, targetPort: 8443}")+
+		credential(t, ca, "shop-cert", "shop.test", nil)+`apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: istio}
+spec: {controllerName: istio.io/gateway-controller}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: web, namespace: default}
+spec:
+  gatewayClassName: istio
+  addresses: [{type: Hostname, value: ingress.default.svc.cluster.local}]
+  listeners:
+  - {name: http, port: 80, protocol: HTTP, hostname: plain.test}
+  - name: https
+    port: 443
+    protocol: HTTPS
+    hostname: shop.test
+    tls: {mode: Terminate, certificateRefs: [{name: shop-cert}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web, namespace: default}
+spec:
+  parentRefs: [{name: web}]
+  hostnames: [plain.test, shop.test]
+  rules:
+  - backendRefs: [{name: server, port: 80}]
+`)
+	m.apply("peers", strict)
+	server := m.newPod("server", "10.88.0.10").inject()
+	gw := m.newPod("ingress", ingressAddress).gateway()
+	outside := m.newPod("outside", "10.88.0.12")
+	server.serveHTTP(8080)
+	server.ready()
+	gw.ready()
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca.root)
+	expect := expecting(m)
+	expect("HTTP", "200 server HTTP/1.1 plain.test", func() string { return outside.get(ingressAddress+":8080", "plain.test") })
+	expect("HTTPS", "200 server HTTP/1.1 shop.test", func() string { return outside.https(ingressAddress+":8443", "shop.test", &tls.Config{RootCAs: roots}) })
+	expect("another host", "404 ", func() string { return outside.get(ingressAddress+":8080", "else.test") })
+}
+
+// TestEgressGateway sends what a workload wants of the outside through a gateway.
+func TestEgressGateway(t *testing.T) {
+	m := newMesh(t, service("client", "10.96.0.11", "10.88.0.11", "{name: http, port: 80, targetPort: 8080}")+
+		gatewayService("egress", "10.96.0.21", "10.88.0.21", "{name: http, port: 80, targetPort: 8080}")+`apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: outside, namespace: default}
+spec:
+  hosts: [outside.test]
+  location: MESH_EXTERNAL
+  resolution: STATIC
+  ports: [{name: http, number: 80, protocol: HTTP, targetPort: 8888}]
+  endpoints: [{address: 10.88.0.12}]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: egress, namespace: default}
+spec:
+  selector: {istio: egress}
+  servers:
+  - {port: {number: 80, name: http, protocol: HTTP}, hosts: [outside.test]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: outside, namespace: default}
+spec:
+  hosts: [outside.test]
+  gateways: [mesh, egress]
+  http:
+  - match: [{gateways: [mesh], port: 80}]
+    route: [{destination: {host: egress.default.svc.cluster.local, port: {number: 80}}}]
+  - match: [{gateways: [egress], port: 80}]
+    route: [{destination: {host: outside.test, port: {number: 80}}}]
+`)
+	client := m.newPod("client", "10.88.0.11").inject()
+	gw := m.newPod("egress", "10.88.0.21").gateway()
+	outside := m.newPod("outside", "10.88.0.12")
+	outside.serveHTTP(8888)
+	client.ready()
+	gw.ready()
+	// Who asks is the gateway.
+	expecting(m)("the outside, by way of the gateway", "200 outside HTTP/1.1 outside.test from 10.88.0.21", func() string {
+		return client.get("10.99.0.1:80", "outside.test")
+	})
+}
