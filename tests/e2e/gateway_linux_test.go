@@ -198,6 +198,11 @@ func TestGateway(t *testing.T) {
 		}
 	}
 
+	held, err := outside.dial(t.Context(), ingressAddress+":3306")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
 	before := outside.presented(ingressAddress+":8443", "shop.test")
 	m.load = startLoad(outside, ingressAddress+":8080", "plain.test")
 	t.Cleanup(m.load.end)
@@ -215,6 +220,9 @@ func TestGateway(t *testing.T) {
 	expect("a port that is added", "200 server HTTP/1.1 more.test", func() string { return outside.get(ingressAddress+":8081", "more.test") })
 	m.withdraw("more")
 	expect("a port that is removed", "error:", func() string { return outside.get(ingressAddress+":8081", "more.test") })
+	if got := converse(held, "hello"); got != "server hello" {
+		t.Errorf("a connection from before: %s", got)
+	}
 	m.load.well(t)
 	if m.load.soFar() < 100 {
 		t.Errorf("only %d requests", m.load.soFar())
