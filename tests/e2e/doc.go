@@ -13,7 +13,8 @@
 // limitations under the License.
 
 // Package e2e plays a mesh on one machine: pods are network namespaces on a bridge without an uplink, with Istio's iptables rules, the real
-// pilot-agent as user 1337 and a real APISIX; the control plane is the real pilot-discovery on a directory of files. Applications are the
+// pilot-agent as user 1337 and a real APISIX; the control plane is the real pilot-discovery on a directory of files. A gateway is a pod without
+// the rules. Where APISIX is sent what no control plane would send, a stand-in sends it. Applications are the
 // test's own, with sockets of their pod's namespace.
 //
 // It needs root, iptables, iproute2 and an APISIX (APISIX_HOME, PATH or /usr/local/apisix), and is skipped without, saying so.

@@ -17,134 +17,15 @@ package e2e
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
-	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 )
 
 const ingressAddress = "10.88.0.20"
-
-// pems are a certificate with its chain, and its key.
-func pems(t *testing.T, c tls.Certificate) (chain, key []byte) {
-	t.Helper()
-	for _, der := range c.Certificate {
-		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return chain, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-}
-
-// secret is a Secret of Kubernetes.
-func secret(name string, data map[string][]byte) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "apiVersion: v1\nkind: Secret\nmetadata: {name: %s, namespace: default}\ntype: Opaque\ndata:\n", name)
-	for _, k := range []string{"tls.crt", "tls.key", "ca.crt"} {
-		if v, ok := data[k]; ok {
-			fmt.Fprintf(&b, "  %s: %s\n", k, base64.StdEncoding.EncodeToString(v))
-		}
-	}
-	return b.String() + "---\n"
-}
-
-// credential is a Secret with a certificate for names, which is valid from now on.
-func credential(t *testing.T, ca *authority, name, hosts string, roots []byte) string {
-	t.Helper()
-	chain, key := pems(t, ca.issue(t, time.Now().Add(-time.Minute), time.Hour, hosts))
-	data := map[string][]byte{"tls.crt": chain, "tls.key": key}
-	if roots != nil {
-		data["ca.crt"] = roots
-	}
-	return secret(name, data)
-}
-
-// gatewayOf is a Gateway with servers.
-func gatewayOf(name string, servers ...string) string {
-	return fmt.Sprintf("apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: %s, namespace: default}\nspec:\n  selector: {istio: ingress}\n"+
-		"  servers:\n  - %s\n---\n", name, strings.Join(servers, "\n  - "))
-}
-
-// routing is a VirtualService for gateways.
-func routing(name, hosts, gateways, rules string) string {
-	return fmt.Sprintf("apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: %s, namespace: default}\nspec:\n  hosts: [%q]\n  gateways: [%s]\n%s\n---\n",
-		name, hosts, gateways, rules)
-}
-
-const toServer = `  http:
-  - route: [{destination: {host: server, port: {number: 80}}}]`
-
-// https sends a request over TLS for a server name.
-func (p *pod) https(address, name string, config *tls.Config) string {
-	if config == nil {
-		config = &tls.Config{}
-	}
-	client := p.client(address)
-	transport := client.Transport.(*http.Transport)
-	transport.DisableKeepAlives = true
-	transport.TLSClientConfig = config.Clone()
-	return fetch(client, "https://"+name+"/")
-}
-
-// presented is the serial number of the certificate that a server shows.
-func (p *pod) presented(address, name string) string {
-	c, err := p.handshake(address, &tls.Config{ServerName: name})
-	if err != nil {
-		return "error: " + err.Error()
-	}
-	defer c.Close()
-	return c.ConnectionState().PeerCertificates[0].SerialNumber.String()
-}
-
-// expecting waits for answers that begin with a text.
-func expecting(m *mesh) func(what, want string, f func() string) {
-	return func(what, want string, f func() string) {
-		m.t.Helper()
-		m.eventually(what, func() error {
-			if got := f(); !strings.HasPrefix(got, want) {
-				return errors.New(got)
-			}
-			return nil
-		})
-	}
-}
-
-// ports are the gateway's, as its agent has them.
-func (p *pod) ports() (open []string, refused map[string]string, err error) {
-	response, err := p.client("127.0.0.1:15000").Get("http://127.0.0.1:15000/status")
-	if err != nil {
-		return nil, nil, err
-	}
-	defer response.Body.Close()
-	var st struct {
-		Listeners struct {
-			Open    []struct{ Address string }
-			Refused []struct{ Address, Reason string }
-		}
-	}
-	if err := json.NewDecoder(response.Body).Decode(&st); err != nil {
-		return nil, nil, err
-	}
-	refused = map[string]string{}
-	for _, l := range st.Listeners.Open {
-		open = append(open, l.Address)
-	}
-	for _, l := range st.Listeners.Refused {
-		refused[l.Address] = l.Reason
-	}
-	return open, refused, nil
-}
 
 // TestGateway has clients outside of the mesh come to a gateway, and through it to a workload that takes nothing but mutual TLS.
 func TestGateway(t *testing.T) {
@@ -198,6 +79,11 @@ func TestGateway(t *testing.T) {
 		}
 	}
 
+	held, err := outside.dial(t.Context(), ingressAddress+":3306")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
 	before := outside.presented(ingressAddress+":8443", "shop.test")
 	m.load = startLoad(outside, ingressAddress+":8080", "plain.test")
 	t.Cleanup(m.load.end)
@@ -215,6 +101,9 @@ func TestGateway(t *testing.T) {
 	expect("a port that is added", "200 server HTTP/1.1 more.test", func() string { return outside.get(ingressAddress+":8081", "more.test") })
 	m.withdraw("more")
 	expect("a port that is removed", "error:", func() string { return outside.get(ingressAddress+":8081", "more.test") })
+	if got := converse(held, "hello"); got != "server hello" {
+		t.Errorf("a connection from before: %s", got)
+	}
 	m.load.well(t)
 	if m.load.soFar() < 100 {
 		t.Errorf("only %d requests", m.load.soFar())
@@ -284,59 +173,6 @@ func TestGatewayPorts(t *testing.T) {
 	m.apply("more", gatewayOf("more", `{port: {number: 8082, name: http-more, protocol: HTTP}, hosts: ["*"]}`)+routing("more", "*", "more", toServer))
 	expect("a port of the next agent", "200 ", func() string { return outside.get(ingressAddress+":8082", "any.test") })
 	m.load.well(t)
-}
-
-// rejected is what istiod knows of the pod's last NACK.
-func (p *pod) rejected() string {
-	request, err := http.NewRequest(http.MethodGet, "http://"+hubAddress+":8080/debug/apisixz", nil)
-	if err != nil {
-		return err.Error()
-	}
-	token, err := os.ReadFile(filepath.Join(p.dir, "token"))
-	if err != nil {
-		return err.Error()
-	}
-	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
-	client := http.Client{Timeout: 5 * time.Second}
-	response, err := client.Do(request)
-	if err != nil {
-		return err.Error()
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		return err.Error()
-	}
-	var all []struct{ Proxy, Rejected string }
-	if err := json.Unmarshal(body, &all); err != nil {
-		return response.Status + ": " + string(body)
-	}
-	for _, other := range all {
-		if other.Proxy == p.name+"."+namespace {
-			return other.Rejected
-		}
-	}
-	return ""
-}
-
-// gatewayService is the Service of a gateway, and its one pod.
-func gatewayService(name, clusterIP, podIP, ports string) string {
-	return fmt.Sprintf(`apiVersion: v1
-kind: Service
-metadata: {name: %[1]s, namespace: default}
-spec:
-  clusterIP: %[2]s
-  selector: {istio: %[1]s}
-  ports: [%[4]s]
----
-apiVersion: networking.istio.io/v1
-kind: WorkloadEntry
-metadata: {name: %[1]s, namespace: default}
-spec:
-  address: %[3]s
-  labels: {istio: %[1]s, security.istio.io/tlsMode: disabled}
----
-`, name, clusterIP, podIP, ports)
 }
 
 // TestGatewayAPI has a Gateway of the Gateway API, whose ports are those of a Service with others behind it.
