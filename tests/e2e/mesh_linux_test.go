@@ -29,30 +29,33 @@ import (
 const (
 	namespace = "default"
 	// hubAddress is the control plane's, on the bridge.
-	hubAddress = "10.88.0.1"
-	patience   = 60 * time.Second
+	hubAddress     = "10.88.0.1"
+	hubAddressIPv6 = "fd00:88::1"
+	patience       = 60 * time.Second
 )
 
 // mesh is a control plane and its pods.
 type mesh struct {
-	t        *testing.T
+	t        testing.TB
 	dir, bin string
 	config   string
 	istiod   *process
 	pods     map[string]*pod
 	bridge   string
+	// env is istiod's, beside the test's own.
+	env []string
 	// load is nil before there is any.
 	load *load
 }
 
 // newMesh starts a control plane with some configuration.
-func newMesh(t *testing.T, yaml string) *mesh {
+func newMesh(t testing.TB, yaml string) *mesh {
 	t.Helper()
 	return newMeshOf(t, nil, yaml)
 }
 
 // newMeshOf has a CA of the test's own, unless it is nil.
-func newMeshOf(t *testing.T, ca *authority, yaml string) *mesh {
+func newMeshOf(t testing.TB, ca *authority, yaml string, env ...string) *mesh {
 	t.Helper()
 	need(t)
 	base := os.Getenv(hubDir)
@@ -63,11 +66,12 @@ func newMeshOf(t *testing.T, ca *authority, yaml string) *mesh {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	m := &mesh{t: t, dir: dir, bin: filepath.Join(base, "bin"), config: filepath.Join(dir, "config"), pods: map[string]*pod{}, bridge: "mesh0"}
+	m := &mesh{t: t, dir: dir, bin: filepath.Join(base, "bin"), config: filepath.Join(dir, "config"), pods: map[string]*pod{}, bridge: "mesh0", env: env}
 	run(t, "ip", "link", "set", "lo", "up")
 	run(t, "ip", "link", "add", m.bridge, "type", "bridge")
 	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", m.bridge).Run() })
 	run(t, "ip", "addr", "add", hubAddress+"/24", "dev", m.bridge)
+	run(t, "ip", "addr", "add", hubAddressIPv6+"/64", "dev", m.bridge, "nodad")
 	run(t, "ip", "link", "set", m.bridge, "up")
 	if err := os.MkdirAll(m.config, 0o755); err != nil {
 		t.Fatal(err)
@@ -76,6 +80,7 @@ func newMeshOf(t *testing.T, ca *authority, yaml string) *mesh {
 		ca.plugIn(t, filepath.Join(dir, "cacerts"))
 	}
 	m.apply("mesh", yaml)
+	m.meshConfig("{}")
 	m.startIstiod()
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -93,7 +98,7 @@ func (m *mesh) startIstiod() {
 		"--meshConfig="+filepath.Join(m.dir, "mesh.yaml"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Dir = m.dir
-	cmd.Env = append(os.Environ(), "ROOT_CA_DIR="+filepath.Join(m.dir, "cacerts"))
+	cmd.Env = append(append(os.Environ(), "ROOT_CA_DIR="+filepath.Join(m.dir, "cacerts")), m.env...)
 	m.istiod = spawn(m.t, filepath.Join(m.dir, "istiod.log"), cmd)
 	m.t.Cleanup(m.stopIstiod)
 	m.eventually("the control plane is ready", func() error { return ok("http://" + hubAddress + ":8080/ready") })
@@ -116,6 +121,14 @@ func (m *mesh) apply(name, yaml string) {
 	}
 }
 
+// meshConfig writes the MeshConfig, which istiod follows.
+func (m *mesh) meshConfig(yaml string) {
+	m.t.Helper()
+	if err := os.WriteFile(filepath.Join(m.dir, "mesh.yaml"), []byte(yaml), 0o644); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
 func ok(url string) error {
 	client := http.Client{Timeout: 5 * time.Second}
 	response, err := client.Get(url)
@@ -127,6 +140,17 @@ func ok(url string) error {
 		return fmt.Errorf("status %d", response.StatusCode)
 	}
 	return nil
+}
+
+// expect waits for an answer that begins as it should.
+func (m *mesh) expect(what, want string, f func() string) {
+	m.t.Helper()
+	m.eventually(what, func() error {
+		if got := f(); !strings.HasPrefix(got, want) {
+			return fmt.Errorf("got %q, want %q", got, want)
+		}
+		return nil
+	})
 }
 
 // eventually waits until something holds.

@@ -41,15 +41,19 @@ const proxyUser = 1337
 // pod is a network namespace with, mostly, a sidecar.
 type pod struct {
 	m             *mesh
-	t             *testing.T
+	t             testing.TB
 	name, address string
-	labels        map[string]string
+	// six is the address of IPv6, mostly empty.
+	six    string
+	labels map[string]string
 	account       string
 	netns         string
 	fd            int
 	dir           string
 	agent         *process
 	env           []string
+	// rules are the arguments of Istio's init container that depend on the pod.
+	rules []string
 }
 
 // newPod makes a pod of the service account that it is called like.
@@ -58,6 +62,7 @@ func (m *mesh) newPod(name, address string) *pod {
 	p := &pod{
 		m: m, t: m.t, name: name, address: address, labels: map[string]string{"app": name}, account: name,
 		netns: fmt.Sprintf("e2e-%d-%s", os.Getpid(), name), dir: filepath.Join(m.dir, name),
+		rules: []string{"-i", "*", "-x", "", "-b", "*", "-d", "15090,15021,15020"},
 	}
 	run(m.t, "ip", "netns", "add", p.netns)
 	m.t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", p.netns).Run() })
@@ -68,6 +73,8 @@ func (m *mesh) newPod(name, address string) *pod {
 	m.t.Cleanup(func() { _ = unix.Close(p.fd) })
 	link := "v" + strings.ReplaceAll(address, ".", "")
 	run(m.t, "ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", p.netns)
+	// A namespace lives as long as a socket of it does.
+	m.t.Cleanup(func() { _ = exec.Command("ip", "link", "del", link).Run() })
 	run(m.t, "ip", "link", "set", link, "master", m.bridge, "up")
 	for _, args := range [][]string{
 		{"addr", "add", address + "/24", "dev", "eth0"},
@@ -87,10 +94,21 @@ func (m *mesh) newPod(name, address string) *pod {
 	return p
 }
 
+// addIPv6 gives the pod an address of the other family, too.
+func (p *pod) addIPv6(address string) *pod {
+	p.t.Helper()
+	run(p.t, "ip", "-n", p.netns, "addr", "add", address+"/64", "dev", "eth0", "nodad")
+	run(p.t, "ip", "-n", p.netns, "route", "add", "default", "via", hubAddressIPv6)
+	p.six = address
+	p.rules = append(p.rules, "--dual-stack")
+	p.env = append(p.env, "ISTIO_DUAL_STACK=true")
+	return p
+}
+
 // inject gives the pod a sidecar: Istio's rules, then the agent with what injection would tell it.
 func (p *pod) inject() *pod {
 	p.t.Helper()
-	p.capture("-i", "*", "-x", "", "-b", "*", "-d", "15090,15021,15020")
+	p.capture(p.rules...)
 	p.write("token", []byte(run(p.t, filepath.Join(p.m.bin, "pilot-discovery"), "create-token", p.account, "--namespace="+namespace,
 		"--stateDir="+filepath.Join(p.m.dir, "state"))))
 	root, err := os.ReadFile(filepath.Join(p.m.dir, "state/root-cert.pem"))
@@ -205,12 +223,26 @@ func (p *pod) dial(ctx context.Context, address string) (net.Conn, error) {
 	return c, err
 }
 
+// dialUDP opens a socket for datagrams.
+func (p *pod) dialUDP(address string) (net.Conn, error) {
+	var c net.Conn
+	err := p.inside(func() (err error) {
+		c, err = net.Dial("udp", address)
+		return err
+	})
+	return c, err
+}
+
 // listen listens as the pod's application.
 func (p *pod) listen(port int) net.Listener {
 	p.t.Helper()
 	var l net.Listener
 	err := p.inside(func() (err error) {
-		l, err = net.Listen("tcp", fmt.Sprintf("%s:%d", p.address, port))
+		address := p.address
+		if p.six != "" {
+			address = ""
+		}
+		l, err = net.Listen("tcp", fmt.Sprintf("%s:%d", address, port))
 		return err
 	})
 	if err != nil {
