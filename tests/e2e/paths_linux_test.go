@@ -75,9 +75,38 @@ func TestProbes(t *testing.T) {
 	}
 }
 
+// headless is a Service without an address. What it selects are pods: Istio does not look at a WorkloadEntry again once it knows the Service.
+const headless = `apiVersion: v1
+kind: Service
+metadata: {name: server, namespace: default}
+spec:
+  clusterIP: None
+  selector: {app: server}
+  ports: [{name: http, port: 8080, targetPort: 8080}, {name: tcp, port: 3306, targetPort: 3306}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: server, namespace: default, labels: {app: server, security.istio.io/tlsMode: istio}}
+spec:
+  serviceAccountName: server
+  containers: [{name: app, image: app}]
+status:
+  phase: Running
+  podIP: 10.88.0.10
+  podIPs: [{ip: 10.88.0.10}]
+  conditions: [{type: Ready, status: "True"}]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: server-1, namespace: default, labels: {kubernetes.io/service-name: server}}
+addressType: IPv4
+endpoints: [{addresses: [10.88.0.10], conditions: {ready: true}, targetRef: {kind: Pod, name: server, namespace: default}}]
+ports: [{name: http, port: 8080}, {name: tcp, port: 3306}]
+---
+`
+
 // TestAddresses goes to the addresses of workloads instead of a service's.
 func TestAddresses(t *testing.T) {
-	headless := service("server", "None", "10.88.0.10", "{name: http, port: 8080, targetPort: 8080}, {name: tcp, port: 3306, targetPort: 3306}")
 	m := newMesh(t, headless+service("addressed", "10.96.0.14", "10.88.0.14", both)+service("client", "10.96.0.11", "10.88.0.11", both))
 	m.apply("peers", strict)
 	server, client, addressed := m.newPod("server", "10.88.0.10").inject(), m.newPod("client", "10.88.0.11").inject(), m.newPod("addressed", "10.88.0.14").inject()
