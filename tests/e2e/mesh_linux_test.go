@@ -121,6 +121,14 @@ func (m *mesh) apply(name, yaml string) {
 	}
 }
 
+// remove takes a file away: an empty one would be taken for one that is being written.
+func (m *mesh) remove(name string) {
+	m.t.Helper()
+	if err := os.Remove(filepath.Join(m.config, name+".yaml")); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
 // meshConfig writes the MeshConfig, which istiod follows.
 func (m *mesh) meshConfig(yaml string) {
 	m.t.Helper()

@@ -169,7 +169,8 @@ func (p *pod) startAgent() {
 	p.agent = spawn(p.t, p.log(), cmd)
 }
 
-func (p *pod) log() string { return filepath.Join(p.dir, "agent.log") }
+// log is the agent's, which does not fill the pod's disk.
+func (p *pod) log() string { return filepath.Join(p.m.dir, p.name+".log") }
 
 func (p *pod) apisixLog() string { return filepath.Join(p.dir, "apisix/logs/error.log") }
 
