@@ -44,14 +44,14 @@ type pod struct {
 	t             testing.TB
 	name, address string
 	// six is the address of IPv6, mostly empty.
-	six    string
-	labels map[string]string
-	account       string
-	netns         string
-	fd            int
-	dir           string
-	agent         *process
-	env           []string
+	six     string
+	labels  map[string]string
+	account string
+	netns   string
+	fd      int
+	dir     string
+	agent   *process
+	env     []string
 	// rules are the arguments of Istio's init container that depend on the pod.
 	rules []string
 }
