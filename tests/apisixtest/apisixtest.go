@@ -54,6 +54,8 @@ type Options struct {
 	// Listen are further addresses for TCP, and InboundPorts those of their ports that take what is sent to the workload.
 	Listen       []string
 	InboundPorts []int
+	// Capture takes captured connections; none when nil.
+	Capture *apisixconf.Capture
 	// Change, when it is set, changes config.yaml before APISIX reads it.
 	Change func(config map[string]any)
 }
@@ -86,6 +88,7 @@ func Start(t testing.TB, o Options) *APISIX {
 	options := apisixconf.Options{
 		Gateway: gateway.Listener.Addr().String(), Listen: []string{a.Address, a.Inbound}, Plugins: o.Plugins, Workers: o.Workers,
 		User: me.Username, ExtraLuaPath: lua.Path(pack), LuaModuleHook: lua.Hook, InboundPorts: append([]int{portOf(t, a.Inbound)}, o.InboundPorts...),
+		Capture: o.Capture,
 	}
 	if len(o.StreamPlugins) > 0 {
 		a.Stream, a.InboundStream = freeAddress(t), freeAddress(t)

@@ -15,6 +15,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -118,6 +119,9 @@ func (p *pod) inject() *pod {
 	p.write("root-cert.pem", root)
 	p.startAgent()
 	p.t.Cleanup(func() {
+		if log, _ := os.ReadFile(p.apisixLog()); bytes.Contains(log, []byte("exited on signal 11")) {
+			p.t.Errorf("%s: a worker of APISIX crashed", p.name)
+		}
 		if p.t.Failed() {
 			p.t.Logf("%s:\n%s%s", p.name, lastLines(p.log(), 20), lastLines(p.apisixLog(), 20))
 		}

@@ -25,8 +25,11 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/apisixconf"
+	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/translate"
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix/instance/instancetest"
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
+	"github.com/apisix-mesh/pilot-apisix/tests/apisixtest"
 )
 
 // inNamespace tells the test that it runs again, in a network namespace of its own.
@@ -68,7 +71,9 @@ func testCaptured(t *testing.T) {
 		}
 	}
 	run("ip", "link", "set", "lo", "up")
-	m := start(t)
+	m := startWith(t, apisixtest.Options{
+		Plugins: translate.Plugins(), Capture: apisixconf.DefaultCapture(true, false), Change: addCollector,
+	})
 	_, port, _ := net.SplitHostPort(strings.TrimPrefix(m.base, "http://"))
 	run("iptables", "-t", "nat", "-A", "OUTPUT", "-s", applicationAddress, "-p", "tcp", "-j", "REDIRECT", "--to-ports", port)
 
@@ -135,6 +140,7 @@ func testCaptured(t *testing.T) {
 	}
 	testCapturedStreams(t, m, run)
 	testCapturedInbound(t, m, application.client, run)
+	testPassed(t, m, run)
 }
 
 // serveAt is a backend at an address of its own.

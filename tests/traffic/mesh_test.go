@@ -44,7 +44,14 @@ type mesh struct {
 // start runs APISIX on an empty configuration.
 func start(t *testing.T) *mesh {
 	t.Helper()
-	a := apisixtest.Start(t, apisixtest.Options{Plugins: translate.Plugins(), StreamPlugins: translate.StreamPlugins(), Workers: 2})
+	return startWith(t, apisixtest.Options{Plugins: translate.Plugins()})
+}
+
+// startWith is start with more than that.
+func startWith(t *testing.T, o apisixtest.Options) *mesh {
+	t.Helper()
+	o.StreamPlugins, o.Workers = translate.StreamPlugins(), 2
+	a := apisixtest.Start(t, o)
 	return &mesh{
 		APISIX: a, t: t, base: "http://" + a.Address,
 		client: &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},

@@ -76,6 +76,18 @@ func (i Installation) Start(ctx context.Context, dir string, config []byte, out 
 	return p, nil
 }
 
+// Check fills dir as Start does, starts nothing, and is what APISIX or nginx have against the configuration ("apisix test").
+func (i Installation) Check(ctx context.Context, dir string, config []byte) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	if err := i.prepare(dir, config); err != nil {
+		return fmt.Errorf("APISIX instance in %s: %w", dir, err)
+	}
+	return i.check(ctx, dir)
+}
+
 // prepare fills dir. APISIX takes the current directory for its home when apisix/cli/apisix.lua is below it.
 func (i Installation) prepare(dir string, config []byte) error {
 	if err := os.MkdirAll(filepath.Join(dir, "conf/cert"), 0o755); err != nil {
@@ -143,6 +155,17 @@ func (i Installation) init(ctx context.Context, dir string) error {
 	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(i.OpenResty)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("apisix init in %s: %w: %s", dir, err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+// check makes nginx.conf and has nginx read it.
+func (i Installation) check(ctx context.Context, dir string) error {
+	if err := i.init(ctx, dir); err != nil {
+		return err
+	}
+	if out, err := exec.CommandContext(ctx, i.OpenResty, append(nginxArgs(dir), "-t", "-q")...).CombinedOutput(); err != nil {
+		return fmt.Errorf("nginx -t in %s: %w: %s", dir, err, bytes.TrimSpace(out))
 	}
 	return nil
 }

@@ -19,7 +19,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -99,13 +98,7 @@ func (p *Instance) check(ctx context.Context, config []byte) error {
 	if err := writeConfig(p.dir, config); err != nil {
 		return err
 	}
-	if err := p.installation.init(ctx, p.dir); err != nil {
-		return err
-	}
-	if out, err := exec.CommandContext(ctx, p.installation.OpenResty, append(nginxArgs(p.dir), "-t", "-q")...).CombinedOutput(); err != nil {
-		return fmt.Errorf("nginx -t in %s: %w: %s", p.dir, err, bytes.TrimSpace(out))
-	}
-	return nil
+	return p.installation.check(ctx, p.dir)
 }
 
 // Quit lets the instance end what it has begun, and take nothing more. Done says when it has ended.

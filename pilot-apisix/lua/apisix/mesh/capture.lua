@@ -31,20 +31,6 @@ local _M = {}
 -- config is plugin_attr.mesh.capture: the port of each listener.
 local config
 
--- hello reads a whole ClientHello; first are its first bytes.
-local function hello(first)
-    local data, name, protocols, more = first, nil, nil, nil
-    name, protocols, more = clienthello.read(data)
-    while more do
-        data = peek.at_least(more)
-        if not data then
-            return nil, nil
-        end
-        name, protocols, more = clienthello.read(data)
-    end
-    return name, protocols
-end
-
 -- is_http looks at as many bytes as it takes.
 local function is_http(data)
     local yes = detect.http(data)
@@ -87,7 +73,7 @@ local function listener(http, mode, timeout)
     if not mode then
         return "tcp"
     end
-    local _, protocols = hello(data)
+    local _, protocols = peek.client_hello(data)
     local mesh = detect.mesh(protocols)
     if mode ~= "strict" and not mesh then
         if http == "only" then

@@ -14,9 +14,10 @@
 
 -- Looks at the first bytes of a connection without taking them away. nginx's own way waits for them as long as preread_timeout, and
 -- ends the connection when there are none. A client that waits for the server to speak first must be let through, so this waits by
--- itself.
+-- itself where it may not be for ever.
 
 local ffi = require("ffi")
+local clienthello = require("apisix.mesh.clienthello")
 local stream_dst = require("apisix.mesh.stream_dst")
 local req_socket = ngx.req.socket
 local sleep = ngx.sleep
@@ -48,6 +49,22 @@ local function try(fd)
     return nil, "error"
 end
 
+-- wait waits for so many bytes as nginx does. A connection has one object for that, however often it is asked. It must live as long
+-- as the connection, also when that was passed on: when Lua collects it, it stops the timer for reading, which would be that of the
+-- HTTP request that the connection carries by then (nginx takes it for running, and the worker dies). ngx.ctx ends no sooner.
+local function wait(n)
+    local ctx = ngx.ctx
+    local sock, err = ctx.mesh_downstream, nil
+    if not sock then
+        sock, err = req_socket()
+        if not sock then
+            return nil, err
+        end
+        ctx.mesh_downstream = sock
+    end
+    return sock:peek(n)
+end
+
 -- first is what there is as soon as there is anything, or nil and why not: "timeout" (in seconds; 0 is for ever), "closed", "error".
 function _M.first(timeout)
     local fd = stream_dst.fd()
@@ -56,11 +73,7 @@ function _M.first(timeout)
         return data, err
     end
     if timeout == 0 then
-        local sock = req_socket()
-        if not sock then
-            return nil, "error"
-        end
-        data, err = sock:peek(1)
+        data, err = wait(1)
         if not data then
             return nil, err
         end
@@ -78,16 +91,31 @@ function _M.first(timeout)
     return nil, "timeout"
 end
 
--- at_least waits for so many bytes, and is all that there are then.
+-- at_least waits for so many bytes, and is all that there are then; nil and why when they do not come.
 function _M.at_least(n)
     if n > SIZE then
-        return nil
+        return nil, "too many bytes"
     end
-    local sock = req_socket()
-    if not sock or not sock:peek(n) then
-        return nil
+    local data, err = wait(n)
+    if not data then
+        return nil, err
     end
-    return (try(stream_dst.fd()))
+    return try(stream_dst.fd())
+end
+
+-- client_hello reads a whole ClientHello of which there are the first bytes: its server name and its protocols, as clienthello.read
+-- has them. The third result is why there is neither.
+function _M.client_hello(data)
+    local name, protocols, more = clienthello.read(data)
+    while more do
+        local err
+        data, err = _M.at_least(more)
+        if not data then
+            return nil, nil, err
+        end
+        name, protocols, more = clienthello.read(data)
+    end
+    return name, protocols
 end
 
 return _M

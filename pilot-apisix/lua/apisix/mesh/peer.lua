@@ -14,6 +14,7 @@
 
 -- Who may connect to the workload: what the plugins mesh-peer of HTTP and of streams have in common.
 
+local core = require("apisix.core")
 local spiffe = require("apisix.mesh.spiffe")
 local ipairs = ipairs
 
@@ -38,6 +39,14 @@ _M.metadata_schema = {
         version = {type = "string"},
     },
 }
+
+-- check_schema is that of either plugin.
+function _M.check_schema(conf, schema_type)
+    if schema_type == core.schema.TYPE_METADATA then
+        return core.schema.check(_M.metadata_schema, conf)
+    end
+    return core.schema.check(_M.schema, conf)
+end
 
 -- check is true and the SPIFFE id of the client, or true and nil for plain text; or nil and why not.
 function _M.check(conf)

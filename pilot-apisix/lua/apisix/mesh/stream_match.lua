@@ -16,10 +16,10 @@
 
 local core = require("apisix.core")
 local clienthello = require("apisix.mesh.clienthello")
+local peek = require("apisix.mesh.peek")
 local stream_dst = require("apisix.mesh.stream_dst")
 local stream_router = require("apisix.mesh.stream_router")
 local ip_matcher = require("resty.ipmatcher").new_with_value
-local req_socket = ngx.req.socket
 local tonumber = tonumber
 local ipairs = ipairs
 local lower = string.lower
@@ -36,27 +36,17 @@ local function inbound_ports()
     return ports
 end
 
--- server_name peeks until it has the ClientHello's name, or knows that there is none. Nothing is taken away. How long a client
+-- server_name looks until it has the ClientHello's name, or knows that there is none. Nothing is taken away. How long a client
 -- may say nothing is nginx's preread_timeout; the connection ends with it.
 local function server_name()
-    local sock, err = req_socket()
-    if not sock then
-        core.log.error("failed to look at the connection: ", err)
-        return nil
+    local data, err = peek.first(0)
+    local name
+    if data and clienthello.is_tls(data) then
+        local _
+        name, _, err = peek.client_hello(data)
     end
-    local data
-    data, err = sock:peek(1)
-    if not data or not clienthello.is_tls(data) then
-        return nil
-    end
-    local name, _, more = clienthello.read(data)
-    while more do
-        data, err = sock:peek(more)
-        if not data then
-            core.log.info("no ClientHello: ", err)
-            return nil
-        end
-        name, _, more = clienthello.read(data)
+    if err then
+        core.log.info("no ClientHello: ", err)
     end
     return name
 end

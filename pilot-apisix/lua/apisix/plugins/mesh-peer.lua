@@ -32,10 +32,7 @@ local _M = {
 }
 
 function _M.check_schema(conf, schema_type)
-    if schema_type == core.schema.TYPE_METADATA then
-        return core.schema.check(peer.metadata_schema, conf)
-    end
-    return core.schema.check(schema, conf)
+    return peer.check_schema(conf, schema_type)
 end
 
 function _M.rewrite(conf, ctx)

@@ -33,6 +33,17 @@ func minimal() Options {
 func TestGolden(t *testing.T) {
 	for name, o := range map[string]Options{
 		"minimal": minimal(),
+		"sidecar": {
+			Gateway:       "127.0.0.1:15022",
+			Plugins:       []string{"mesh-peer", "mesh-split", "traffic-split"},
+			StreamPlugins: []string{"mesh-peer", "mesh-split"},
+			Capture:       DefaultCapture(true, true),
+			Identity:      goldenIdentity,
+			Roots:         "sha256",
+			Workers:       1,
+			ExtraLuaPath:  "/usr/local/share/pilot-apisix/lua/?.lua",
+			LuaModuleHook: "apisix.mesh.hook",
+		},
 		"full": {
 			Gateway:       "[::1]:15022",
 			Listen:        []string{"0.0.0.0:15001", "[::]:15006"},
