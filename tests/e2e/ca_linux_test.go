@@ -73,6 +73,17 @@ func (a *authority) plugIn(t testing.TB, dir string) {
 // issue signs a certificate for names, of which a SPIFFE id is one, that is valid from a time on for so long.
 func (a *authority) issue(t testing.TB, from time.Time, ttl time.Duration, names string) tls.Certificate {
 	t.Helper()
+	cert, key := a.issuePEM(t, from, ttl, names)
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair
+}
+
+// issuePEM is the same as files have it: the chain and the key.
+func (a *authority) issuePEM(t testing.TB, from time.Time, ttl time.Duration, names string) (chain, key []byte) {
+	t.Helper()
 	signer, private, err := parse(a.cert, a.key)
 	if err != nil {
 		t.Fatal(err)
@@ -83,9 +94,5 @@ func (a *authority) issue(t testing.TB, from time.Time, ttl time.Duration, names
 	if err != nil {
 		t.Fatal(err)
 	}
-	pair, err := tls.X509KeyPair(append(cert, a.cert...), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pair
+	return append(cert, a.cert...), key
 }

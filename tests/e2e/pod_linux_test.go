@@ -52,7 +52,9 @@ type pod struct {
 	fd      int
 	dir     string
 	agent   *process
-	env     []string
+	// app is the number of the process of serveFast.
+	app int
+	env []string
 	// rules are the arguments of Istio's init container that depend on the pod.
 	rules []string
 }
