@@ -109,19 +109,35 @@ func (p *pod) callGRPC(address, authority string) pb.TestServiceClient {
 
 // TestGRPC makes calls of the four kinds through both sidecars, over mutual TLS.
 func TestGRPC(t *testing.T) {
-	m := newMesh(t, service("server", "10.96.0.10", "10.88.0.10", "{name: grpc-api, port: 81, targetPort: 8081}")+
+	m := newMesh(t, service("server", "10.96.0.10", "10.88.0.10", "{name: grpc-api, port: 81, targetPort: 8081}, {name: auto, port: 9000, targetPort: 9000}")+
 		service("client", "10.96.0.11", "10.88.0.11", both))
 	m.apply("peers", strict)
-	server, client := m.newPod("server", "10.88.0.10").inject(), m.newPod("client", "10.88.0.11").inject()
+	server, client, outside := m.newPod("server", "10.88.0.10").inject(), m.newPod("client", "10.88.0.11").inject(), m.newPod("outside", "10.88.0.12")
 	server.serveGRPC(8081)
+	server.serveGRPC(9000)
+	outside.serveGRPC(50051)
 	server.ready()
 	client.ready()
-	c := client.callGRPC("10.96.0.10:81", "server:81")
-	m.eventually("a call is answered", func() error {
-		_, err := unary(c, nil)
-		return err
-	})
-	callsOfEveryKind(t, c)
+	for _, tt := range []struct{ name, address, authority string }{
+		{"a port for gRPC", "10.96.0.10:81", "server:81"},
+		{"a port that says nothing", "10.96.0.10:9000", "server:9000"},
+		{"outside of the mesh", "10.88.0.12:50051", "outside:50051"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := client.callGRPC(tt.address, tt.authority)
+			m.eventually("a call is answered", func() error {
+				_, err := unary(c, nil)
+				return err
+			})
+			callsOfEveryKind(t, c)
+		})
+	}
+	// Connections are kept for each protocol by itself.
+	m.expect("HTTP/1.1 to a port with gRPC", "", func() string { return client.get("10.96.0.10:9000", "server:9000") })
+	c := client.callGRPC("10.96.0.10:9000", "server:9000")
+	if _, err := unary(c, nil); err != nil {
+		t.Error(err)
+	}
 }
 
 func unary(c pb.TestServiceClient, want *pb.EchoStatus) (header metadata.MD, err error) {

@@ -12,7 +12,7 @@
 -- See the License for the specific language governing permissions and
 -- limitations under the License.
 
--- config.yaml's apisix.lua_module_hook. Two of APISIX's modules are ours in part. Its router for streams compares routes one by one, in
+-- config.yaml's apisix.lua_module_hook. Some of APISIX's modules are ours in part. Its router for streams compares routes one by one, in
 -- the order in which they came, with the address that nginx itself listens on; ours looks for what the client meant. Its router for
 -- certificates does not know the mesh's. APISIX has to set itself up before any of its modules is loaded, so each is replaced when it is
 -- asked for.
@@ -39,6 +39,8 @@ wrap("apisix.ssl.router.radixtree_sni", "apisix.mesh.ssl_router")
 wrap("apisix.balancer", "apisix.mesh.pool")
 if ngx.config.subsystem == "stream" then
     wrap("apisix.stream.router.ip_port", "apisix.mesh.stream_match")
+else
+    wrap("apisix.upstream", "apisix.mesh.protocol")
 end
 
 return _M
