@@ -46,6 +46,7 @@ func manyHosts(n int) string {
 // TestLargeConfiguration gives a sidecar 5,000 rules of 10 MB together.
 func TestLargeConfiguration(t *testing.T) {
 	m := newMesh(t, twoServices()+manyHosts(10))
+	m.patience = 5 * patience
 	m.apply("peers", strict)
 	server, client := m.newPod("server", "10.88.0.10").inject(), m.newPod("client", "10.88.0.11").inject()
 	server.serveHTTP(8080)

@@ -44,6 +44,8 @@ type mesh struct {
 	bridge   string
 	// env is istiod's, beside the test's own.
 	env []string
+	// patience is how long something may take to become true.
+	patience time.Duration
 	// load is nil before there is any.
 	load *load
 }
@@ -66,7 +68,7 @@ func newMeshOf(t testing.TB, ca *authority, yaml string, env ...string) *mesh {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	m := &mesh{t: t, dir: dir, bin: filepath.Join(base, "bin"), config: filepath.Join(dir, "config"), pods: map[string]*pod{}, bridge: "mesh0", env: env}
+	m := &mesh{t: t, dir: dir, bin: filepath.Join(base, "bin"), config: filepath.Join(dir, "config"), pods: map[string]*pod{}, bridge: "mesh0", env: env, patience: patience}
 	run(t, "ip", "link", "set", "lo", "up")
 	run(t, "ip", "link", "add", m.bridge, "type", "bridge")
 	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", m.bridge).Run() })
@@ -165,7 +167,7 @@ func (m *mesh) expect(what, want string, f func() string) {
 func (m *mesh) eventually(what string, f func() error) {
 	m.t.Helper()
 	var err error
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(m.patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if err = f(); err == nil {
 			return
 		}
