@@ -99,7 +99,7 @@ oracle: ## Check the simulator against a real APISIX: ORACLE_TABLES (500) random
 	ORACLE_SEED=$${ORACLE_SEED:-$$RANDOM} ORACLE_TABLES=$(ORACLE_TABLES) $(GO) test -count=1 -v -timeout 30m -run 'TestMatching|TestPlugins|TestShares|TestStreams' ./tests/oracle/
 
 .PHONY: e2e
-e2e: ## Play a mesh of network namespaces (needs root, iptables, iproute2 and an APISIX)
+e2e: ## Play a mesh of network namespaces (needs root, iptables, iproute2 and an APISIX; E2E_BIN=built programs)
 	E2E=1 $(GO) test -count=1 -v -timeout 20m ./tests/e2e/
 
 .PHONY: differential
@@ -110,6 +110,10 @@ differential: ## Compare with Envoy: DIFF_CONFIGS (2000) random configurations, 
 .PHONY: bench
 bench: ## Run the benchmarks: Envoy generation and ours, side by side (BENCH=regexp)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m $(BENCH_PACKAGES)
+
+.PHONY: bench-captured
+bench-captured: ## Measure the captured path and the agent at rest (as e2e, and wrk; BENCH_SECONDS=3 for each run)
+	E2E=1 $(GO) test -count=1 -run '^$$' -bench 'Captured|Agent' -benchtime 1x -timeout 30m ./tests/e2e/
 
 .PHONY: bench-lua
 bench-lua: ## Measure the Lua of the hot path on LuaJIT (needs luajit)

@@ -34,6 +34,9 @@ func (p *pod) serveHTTP(port int) {
 			upgrade(w)
 			return
 		}
+		if r.URL.Path == "/slow" {
+			time.Sleep(2 * time.Second)
+		}
 		from, _, _ := net.SplitHostPort(r.RemoteAddr)
 		_, _ = fmt.Fprintf(w, "%s %s %s from %s", p.name, r.Proto, r.Host, from)
 	})}
@@ -146,7 +149,15 @@ func (p *pod) get(address, host string) string {
 }
 
 func fetch(client *http.Client, url string) string {
-	response, err := client.Get(url)
+	request, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	return fetchRequest(client, request)
+}
+
+func fetchRequest(client *http.Client, request *http.Request) string {
+	response, err := client.Do(request)
 	if err != nil {
 		return "error: " + err.Error()
 	}

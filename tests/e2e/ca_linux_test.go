@@ -29,7 +29,7 @@ type authority struct {
 	cert, key, root []byte
 }
 
-func newAuthority(t *testing.T, org string) *authority {
+func newAuthority(t testing.TB, org string) *authority {
 	t.Helper()
 	rootCert, rootKey, err := pkiutil.GenCertKeyFromOptions(pkiutil.CertOptions{
 		TTL: time.Hour, Org: org + " root", IsCA: true, IsSelfSigned: true, ECSigAlg: pkiutil.EcdsaSigAlg,
@@ -56,7 +56,7 @@ func parse(cert, key []byte) (tls.Certificate, any, error) {
 }
 
 // plugIn writes the authority as istiod wants it.
-func (a *authority) plugIn(t *testing.T, dir string) {
+func (a *authority) plugIn(t testing.TB, dir string) {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -71,7 +71,18 @@ func (a *authority) plugIn(t *testing.T, dir string) {
 }
 
 // issue signs a certificate for names, of which a SPIFFE id is one, that is valid from a time on for so long.
-func (a *authority) issue(t *testing.T, from time.Time, ttl time.Duration, names string) tls.Certificate {
+func (a *authority) issue(t testing.TB, from time.Time, ttl time.Duration, names string) tls.Certificate {
+	t.Helper()
+	cert, key := a.issuePEM(t, from, ttl, names)
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair
+}
+
+// issuePEM is the same as files have it: the chain and the key.
+func (a *authority) issuePEM(t testing.TB, from time.Time, ttl time.Duration, names string) (chain, key []byte) {
 	t.Helper()
 	signer, private, err := parse(a.cert, a.key)
 	if err != nil {
@@ -83,9 +94,5 @@ func (a *authority) issue(t *testing.T, from time.Time, ttl time.Duration, names
 	if err != nil {
 		t.Fatal(err)
 	}
-	pair, err := tls.X509KeyPair(append(cert, a.cert...), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pair
+	return append(cert, a.cert...), key
 }

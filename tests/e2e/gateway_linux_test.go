@@ -99,7 +99,7 @@ func TestGateway(t *testing.T) {
 		`{port: {number: 6379, name: tcp-more, protocol: TCP}, hosts: ["*"]}`,
 	)+routing("more", "more.test", "more", toServer))
 	expect("a port that is added", "200 server HTTP/1.1 more.test", func() string { return outside.get(ingressAddress+":8081", "more.test") })
-	m.withdraw("more")
+	m.remove("more")
 	expect("a port that is removed", "error:", func() string { return outside.get(ingressAddress+":8081", "more.test") })
 	if got := converse(held, "hello"); got != "server hello" {
 		t.Errorf("a connection from before: %s", got)

@@ -63,7 +63,7 @@ func whyNot() string {
 	return ""
 }
 
-// inHub builds the programs and runs this one again.
+// inHub provides the programs and runs this one again.
 func inHub() int {
 	dir, err := os.MkdirTemp("", "e2e")
 	if err != nil {
@@ -80,10 +80,8 @@ func inHub() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	build := exec.Command("go", "build", "-o", filepath.Join(dir, "bin")+"/", "./pilot-apisix/cmd/pilot-discovery", "./pilot-apisix/cmd/pilot-agent")
-	build.Dir = "../.."
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "%v: %s\n", err, out)
+	if err := provide(filepath.Join(dir, "bin")); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	cmd := exec.Command(os.Args[0], os.Args[1:]...)
@@ -97,8 +95,27 @@ func inHub() int {
 	return 0
 }
 
+// provide builds the programs, or takes those of the directory E2E_BIN: to link them takes longer than most tests.
+func provide(bin string) error {
+	if built := os.Getenv("E2E_BIN"); built != "" {
+		return os.Symlink(built, bin)
+	}
+	for _, program := range []string{"pilot-discovery", "pilot-agent"} {
+		build := exec.Command("go", "build", "-ldflags=-s -w", "-o", bin+"/", "./pilot-apisix/cmd/"+program)
+		build.Dir = "../.."
+		if program == "pilot-agent" {
+			// As the images have it: its memory is measured.
+			build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		}
+		if out, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+	}
+	return nil
+}
+
 // need skips a test that there can be no mesh for.
-func need(t *testing.T) {
+func need(t testing.TB) {
 	t.Helper()
 	if missing != "" {
 		t.Skipf("SKIPPED: the mesh of network namespaces: %s", missing)
@@ -106,7 +123,7 @@ func need(t *testing.T) {
 }
 
 // run runs a program that must succeed.
-func run(t *testing.T, argv ...string) string {
+func run(t testing.TB, argv ...string) string {
 	t.Helper()
 	var why strings.Builder
 	cmd := exec.Command(argv[0], argv[1:]...)
@@ -126,7 +143,7 @@ type process struct {
 }
 
 // spawn starts a program with its output in a file.
-func spawn(t *testing.T, log string, cmd *exec.Cmd) *process {
+func spawn(t testing.TB, log string, cmd *exec.Cmd) *process {
 	t.Helper()
 	file, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {

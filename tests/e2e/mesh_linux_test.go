@@ -29,36 +29,43 @@ import (
 const (
 	namespace = "default"
 	// hubAddress is the control plane's, on the bridge.
-	hubAddress = "10.88.0.1"
-	patience   = 60 * time.Second
+	hubAddress     = "10.88.0.1"
+	hubAddressIPv6 = "fd00:88::1"
+	patience       = 60 * time.Second
 )
 
 // mesh is a control plane and its pods.
 type mesh struct {
-	t        *testing.T
+	t        testing.TB
 	dir, bin string
 	config   string
 	istiod   *process
 	pods     map[string]*pod
 	bridge   string
+	// env is istiod's, beside the test's own.
+	env []string
+	// patience is how long something may take to become true.
+	patience time.Duration
 	// load is nil before there is any.
 	load *load
 }
 
 // newMesh starts a control plane with some configuration.
-func newMesh(t *testing.T, yaml string) *mesh {
+func newMesh(t testing.TB, yaml string) *mesh {
 	t.Helper()
 	return newMeshOf(t, nil, yaml)
 }
 
 // newMeshOf has a CA of the test's own, unless it is nil.
-func newMeshOf(t *testing.T, ca *authority, yaml string) *mesh {
+func newMeshOf(t testing.TB, ca *authority, yaml string, env ...string) *mesh {
 	t.Helper()
 	m := newHub(t)
 	if ca != nil {
 		ca.plugIn(t, filepath.Join(m.dir, "cacerts"))
 	}
+	m.env = env
 	m.apply("mesh", yaml)
+	m.meshConfig("{}")
 	m.startIstiod()
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -69,7 +76,7 @@ func newMeshOf(t *testing.T, ca *authority, yaml string) *mesh {
 }
 
 // newHub is what pods are connected to, without a control plane.
-func newHub(t *testing.T) *mesh {
+func newHub(t testing.TB) *mesh {
 	t.Helper()
 	need(t)
 	base := os.Getenv(hubDir)
@@ -80,11 +87,14 @@ func newHub(t *testing.T) *mesh {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	m := &mesh{t: t, dir: dir, bin: filepath.Join(base, "bin"), config: filepath.Join(dir, "config"), pods: map[string]*pod{}, bridge: "mesh0"}
+	m := &mesh{
+		t: t, dir: dir, bin: filepath.Join(base, "bin"), config: filepath.Join(dir, "config"), pods: map[string]*pod{}, bridge: "mesh0", patience: patience,
+	}
 	run(t, "ip", "link", "set", "lo", "up")
 	run(t, "ip", "link", "add", m.bridge, "type", "bridge")
 	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", m.bridge).Run() })
 	run(t, "ip", "addr", "add", hubAddress+"/24", "dev", m.bridge)
+	run(t, "ip", "addr", "add", hubAddressIPv6+"/64", "dev", m.bridge, "nodad")
 	run(t, "ip", "link", "set", m.bridge, "up")
 	if err := os.MkdirAll(m.config, 0o755); err != nil {
 		t.Fatal(err)
@@ -100,7 +110,7 @@ func (m *mesh) startIstiod() {
 		"--meshConfig="+filepath.Join(m.dir, "mesh.yaml"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Dir = m.dir
-	cmd.Env = append(os.Environ(), "ROOT_CA_DIR="+filepath.Join(m.dir, "cacerts"), "ENABLE_DEBUG_ENDPOINT_AUTH=false")
+	cmd.Env = append(append(os.Environ(), "ROOT_CA_DIR="+filepath.Join(m.dir, "cacerts"), "ENABLE_DEBUG_ENDPOINT_AUTH=false"), m.env...)
 	m.istiod = spawn(m.t, filepath.Join(m.dir, "istiod.log"), cmd)
 	m.t.Cleanup(m.stopIstiod)
 	m.eventually("the control plane is ready", func() error { return ok("http://" + hubAddress + ":8080/ready") })
@@ -123,10 +133,18 @@ func (m *mesh) apply(name, yaml string) {
 	}
 }
 
-// withdraw takes objects out of the mesh.
-func (m *mesh) withdraw(name string) {
+// remove takes a file of objects away: an empty one would be taken for one that is being written.
+func (m *mesh) remove(name string) {
 	m.t.Helper()
 	if err := os.Remove(filepath.Join(m.config, name+".yaml")); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// meshConfig writes the MeshConfig, which istiod follows.
+func (m *mesh) meshConfig(yaml string) {
+	m.t.Helper()
+	if err := os.WriteFile(filepath.Join(m.dir, "mesh.yaml"), []byte(yaml), 0o644); err != nil {
 		m.t.Fatal(err)
 	}
 }
@@ -144,11 +162,22 @@ func ok(url string) error {
 	return nil
 }
 
+// expect waits for an answer that begins as it should.
+func (m *mesh) expect(what, want string, f func() string) {
+	m.t.Helper()
+	m.eventually(what, func() error {
+		if got := f(); !strings.HasPrefix(got, want) {
+			return fmt.Errorf("got %q, want %q", got, want)
+		}
+		return nil
+	})
+}
+
 // eventually waits until something holds.
 func (m *mesh) eventually(what string, f func() error) {
 	m.t.Helper()
 	var err error
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(m.patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if err = f(); err == nil {
 			return
 		}

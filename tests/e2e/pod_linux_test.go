@@ -42,15 +42,21 @@ const proxyUser = 1337
 // pod is a network namespace with, mostly, a sidecar.
 type pod struct {
 	m             *mesh
-	t             *testing.T
+	t             testing.TB
 	name, address string
-	labels        map[string]string
-	account       string
-	netns         string
-	fd            int
-	dir           string
-	agent         *process
-	env           []string
+	// six is the address of IPv6, mostly empty.
+	six     string
+	labels  map[string]string
+	account string
+	netns   string
+	fd      int
+	dir     string
+	agent   *process
+	// app is the number of the process of serveFast.
+	app int
+	env []string
+	// rules are the arguments of Istio's init container that depend on the pod.
+	rules []string
 	// role is what the agent runs: a sidecar, or a router.
 	role string
 }
@@ -61,6 +67,7 @@ func (m *mesh) newPod(name, address string) *pod {
 	p := &pod{
 		m: m, t: m.t, name: name, address: address, labels: map[string]string{"app": name}, account: name, role: "sidecar",
 		netns: fmt.Sprintf("e2e-%d-%s", os.Getpid(), name), dir: filepath.Join(m.dir, name),
+		rules: []string{"-i", "*", "-x", "", "-b", "*", "-d", "15090,15021,15020"},
 	}
 	run(m.t, "ip", "netns", "add", p.netns)
 	m.t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", p.netns).Run() })
@@ -92,10 +99,21 @@ func (m *mesh) newPod(name, address string) *pod {
 	return p
 }
 
+// addIPv6 gives the pod an address of the other family, too.
+func (p *pod) addIPv6(address string) *pod {
+	p.t.Helper()
+	run(p.t, "ip", "-n", p.netns, "addr", "add", address+"/64", "dev", "eth0", "nodad")
+	run(p.t, "ip", "-n", p.netns, "route", "add", "default", "via", hubAddressIPv6)
+	p.six = address
+	p.rules = append(p.rules, "--dual-stack")
+	p.env = append(p.env, "ISTIO_DUAL_STACK=true")
+	return p
+}
+
 // inject gives the pod a sidecar: Istio's rules, then the agent with what injection would tell it.
 func (p *pod) inject() *pod {
 	p.t.Helper()
-	p.capture("-i", "*", "-x", "", "-b", "*", "-d", "15090,15021,15020")
+	p.capture(p.rules...)
 	return p.run()
 }
 
@@ -175,7 +193,8 @@ func (p *pod) startAgent() {
 	p.agent = spawn(p.t, p.log(), cmd)
 }
 
-func (p *pod) log() string { return filepath.Join(p.dir, "agent.log") }
+// log is the agent's, which does not fill the pod's disk.
+func (p *pod) log() string { return filepath.Join(p.m.dir, p.name+".log") }
 
 func (p *pod) apisixLog() string { return filepath.Join(p.dir, "apisix/logs/error.log") }
 
@@ -229,12 +248,26 @@ func (p *pod) dial(ctx context.Context, address string) (net.Conn, error) {
 	return c, err
 }
 
+// dialUDP opens a socket for datagrams.
+func (p *pod) dialUDP(address string) (net.Conn, error) {
+	var c net.Conn
+	err := p.inside(func() (err error) {
+		c, err = net.Dial("udp", address)
+		return err
+	})
+	return c, err
+}
+
 // listen listens as the pod's application.
 func (p *pod) listen(port int) net.Listener {
 	p.t.Helper()
 	var l net.Listener
 	err := p.inside(func() (err error) {
-		l, err = net.Listen("tcp", fmt.Sprintf("%s:%d", p.address, port))
+		address := p.address
+		if p.six != "" {
+			address = ""
+		}
+		l, err = net.Listen("tcp", fmt.Sprintf("%s:%d", address, port))
 		return err
 	})
 	if err != nil {

@@ -15,10 +15,14 @@
 package e2e
 
 import (
-	"errors"
+	"bufio"
+	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // service is a Service of Kubernetes and the one workload behind it, with a sidecar.
@@ -43,7 +47,7 @@ spec:
 }
 
 const serverPorts = "{name: http-web, port: 80, targetPort: 8080}, {name: grpc-api, port: 81, targetPort: 8081}, {name: tcp-db, port: 3306, targetPort: 3306}," +
-	" {name: auto, port: 9000, targetPort: 9000}"
+	" {name: auto, port: 9000, targetPort: 9000}, {name: http2-web, port: 82, targetPort: 8082}"
 
 const strict = `apiVersion: security.istio.io/v1
 kind: PeerAuthentication
@@ -62,22 +66,53 @@ func TestProtocols(t *testing.T) {
 	server.serveHTTP(8080)
 	server.serveTCP(3306, "5.7.0\n")
 	server.serveHTTP(9000)
+	server.serveHTTP(8082)
 	outside.serveHTTP(8888)
 	server.ready()
 	client.ready()
 
-	expect := func(what, want string, f func() string) {
-		t.Helper()
-		m.eventually(what, func() error {
-			if got := f(); !strings.HasPrefix(got, want) {
-				return errors.New(got)
-			}
-			return nil
-		})
-	}
+	expect := m.expect
 	expect("HTTP over mutual TLS", "200 server HTTP/1.1 server from 127.0.0.6", func() string { return client.get("10.96.0.10:80", "server") })
 	expect("a database that speaks first", "5.7.0\nserver hello", func() string { return client.say("10.96.0.10:3306", "hello") })
 	expect("HTTP on a port that says nothing", "200 server HTTP/1.1", func() string { return client.get("10.96.0.10:9000", "server:9000") })
+	expect("HTTP/2 without TLS", "200 server HTTP/2.0 server:82", func() string {
+		h2 := client.client("10.96.0.10:82")
+		p := h2.Transport.(*http.Transport).Protocols
+		p.SetHTTP1(false)
+		p.SetUnencryptedHTTP2(true)
+		return fetch(h2, "http://server:82/")
+	})
+	expect("a WebSocket", "HTTP/1.1 101 Switching Protocols echo", func() string { return client.webSocket("10.96.0.10:80", "server") })
 	expect("to the outside", "200 outside HTTP/1.1", func() string { return client.get("10.88.0.12:8888", "outside:8888") })
 	expect("from the outside in plain text", "error:", func() string { return outside.get("10.88.0.10:8080", "server") })
+}
+
+// webSocket is the answer to the handshake, and an error unless both sides can speak at any time afterwards.
+func (p *pod) webSocket(address, host string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	c, err := p.dial(ctx, address)
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	if _, err := fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n", host); err != nil {
+		return "error: " + err.Error()
+	}
+	r := bufio.NewReader(c)
+	response, err := http.ReadResponse(r, nil)
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	for i := range 5 {
+		text := fmt.Sprintf("frame %d\n", i)
+		if _, err := io.WriteString(c, text); err != nil {
+			return "error: " + err.Error()
+		}
+		if got, err := r.ReadString('\n'); got != text {
+			return fmt.Sprintf("error: %q came back, %v", got, err)
+		}
+	}
+	return response.Proto + " " + response.Status + " " + strings.ToLower(response.Header.Get("Upgrade"))
 }

@@ -67,9 +67,12 @@ describe("pool", function()
     end)
 
     it("keeps connections apart that are secured in different ways", function()
-        ngx.ctx.api_ctx = {upstream_conf = {tls = {name = "a.b._sa.td#1"}}}
-        assert.equal("10.0.0.1:80#a.b._sa.td#1", choose("", "https#10.0.0.1#80#reviews"))
-        assert.equal("10.0.0.1:80#a.b._sa.td#1#127.0.0.6", choose("127.0.0.6", "https#10.0.0.1#80#reviews"))
+        ngx.ctx.api_ctx = {upstream_scheme = "https", upstream_conf = {tls = {name = "a.b._sa.td#1"}}}
+        assert.equal("https#10.0.0.1:80#a.b._sa.td#1", choose("", "https#10.0.0.1#80#reviews"))
+        assert.equal("https#10.0.0.1:80#a.b._sa.td#1#127.0.0.6", choose("127.0.0.6", "https#10.0.0.1#80#reviews"))
+        -- HTTP/1.1 and gRPC to one port.
+        ngx.ctx.api_ctx.upstream_scheme = "grpcs"
+        assert.equal("grpcs#10.0.0.1:80#a.b._sa.td#1", choose("", "grpcs#10.0.0.1#80#reviews"))
         ngx.ctx.api_ctx = nil
     end)
 

@@ -40,6 +40,8 @@ wrap("apisix.core.config_etcd", "apisix.mesh.refused")
 wrap("apisix.balancer", "apisix.mesh.pool")
 if ngx.config.subsystem == "stream" then
     wrap("apisix.stream.router.ip_port", "apisix.mesh.stream_match")
+else
+    wrap("apisix.upstream", "apisix.mesh.protocol")
 end
 
 return _M

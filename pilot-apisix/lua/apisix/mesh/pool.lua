@@ -38,7 +38,7 @@ function _M.install()
                 core.log.error("no connection to ", host, ":", port, ": ", err)
                 return nil, err
             end
-            pool = pool and host .. ":" .. port .. "#" .. secured
+            pool = pool and (ctx.upstream_scheme or "") .. "#" .. host .. ":" .. port .. "#" .. secured
         end
         if pool then
             local source = ngx_var.upstream_source

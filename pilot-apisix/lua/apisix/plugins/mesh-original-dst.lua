@@ -18,6 +18,8 @@
 
 local core = require("apisix.core")
 local upstream = require("apisix.upstream")
+-- For connection_original_dst.
+require("apisix.mesh.http_dst")
 local memo = require("apisix.mesh.memo")
 local original_dst = require("apisix.mesh.original_dst")
 

@@ -36,7 +36,10 @@ map $http_host $host_header_port {
     "~:(?<host_port>\d+)$" $host_port;
     default 80;
 }
-map "$connection_original_dst $server_addr:$server_port" $requested_port {
+map $server_port $ipv6_original_dst {
+    default "";
+}
+map "$connection_original_dst$ipv6_original_dst $server_addr:$server_port" $requested_port {
     "~^(?<own>\S+) \k<own>$" $host_header_port;
     "~^\[(?<own6>\S+)\](?<own6_port>:\d+) \k<own6>\k<own6_port>$" $host_header_port;
     "~:(?<dst_port>\d+) " $dst_port;
@@ -48,6 +51,10 @@ map "$connection_original_dst $server_addr:$server_port" $requested_port {
 const routerSnippet = `map $server_port $requested_port {
     default $server_port;
 }
+`
+
+// ipv6Snippet fills in what APISIX's nginx module knows of IPv4 only ($connection_original_dst).
+const ipv6Snippet = `set_by_lua_block $ipv6_original_dst { return require("apisix.mesh.http_dst").ipv6() }
 `
 
 // directions splits the port of a request into those of the two directions, by the listener.
@@ -288,6 +295,9 @@ func nginxConfig(o *Options) object {
 		workers = o.Workers
 	}
 	server, location := serverSnippet, ""
+	if o.Capture != nil && o.Capture.IPv6 {
+		server += ipv6Snippet
+	}
 	if o.Identity != "" {
 		server += verify("grpc", o.Identity, "$mesh_peer")
 		location = verify("proxy", o.Identity, "$mesh_peer")

@@ -26,6 +26,9 @@ import (
 	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/agent/apisixconf"
 )
 
+// temporarySuffix is of files that are not whole yet.
+const temporarySuffix = ".new"
+
 // Output is where the proxy finds the workload's certificate.
 type Output struct {
 	// Dir is a directory that does not outlive the pod. The private key is in it.
@@ -34,12 +37,12 @@ type Output struct {
 	Written func(version, roots string)
 }
 
-// write writes the files, each at once, and says so when they differ from the last ones.
+// write replaces the files, once all of them are there: without room on the disk the last ones stay, which belong together.
 func (o *Output) write(cert, root *istiosecurity.SecretItem) error {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return err
 	}
-	for _, f := range []struct {
+	files := []struct {
 		name    string
 		content []byte
 	}{
@@ -47,11 +50,17 @@ func (o *Output) write(cert, root *istiosecurity.SecretItem) error {
 		{apisixconf.RootCertFile, root.RootCert},
 		{apisixconf.KeyFile, cert.PrivateKey},
 		{apisixconf.CertChainFile, cert.CertificateChain},
-	} {
+	}
+	for _, f := range files {
 		if len(f.content) == 0 {
 			return fmt.Errorf("the CA's answer has nothing for %s", f.name)
 		}
-		if err := replace(filepath.Join(o.Dir, f.name), f.content); err != nil {
+		if err := os.WriteFile(filepath.Join(o.Dir, f.name+temporarySuffix), f.content, 0o600); err != nil {
+			return err
+		}
+	}
+	for _, f := range files {
+		if err := os.Rename(filepath.Join(o.Dir, f.name+temporarySuffix), filepath.Join(o.Dir, f.name)); err != nil {
 			return err
 		}
 	}
@@ -70,15 +79,6 @@ func (o *Output) resume() {
 		return
 	}
 	o.Written(digest(root, chain), digest(root))
-}
-
-// replace writes a file that is never seen half written.
-func replace(file string, content []byte) error {
-	temporary := file + ".new"
-	if err := os.WriteFile(temporary, content, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(temporary, file)
 }
 
 // digest is of what is public.

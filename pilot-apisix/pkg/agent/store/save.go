@@ -20,11 +20,16 @@ import (
 	"time"
 )
 
+// retrySaves times the SaveDelay is how long a save that failed waits for the next one: a disk that is full may not stay so.
+const retrySaves = 5
+
 // Run saves changes until ctx ends, and what is left then.
 func (s *Store) Run(ctx context.Context) {
+	var again <-chan time.Time
 	for {
 		select {
 		case <-s.dirty:
+		case <-again:
 		case <-ctx.Done():
 			_ = s.Save()
 			return
@@ -36,7 +41,10 @@ func (s *Store) Run(ctx context.Context) {
 		case <-ctx.Done():
 			timer.Stop()
 		}
-		_ = s.Save()
+		again = nil
+		if err := s.Save(); err != nil {
+			again = time.After(retrySaves * s.opts.SaveDelay)
+		}
 	}
 }
 

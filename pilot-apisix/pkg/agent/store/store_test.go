@@ -253,6 +253,24 @@ func TestRunSavesAfterADelayAndAtTheEnd(t *testing.T) {
 	assert.Equal(t, len(saved), 0)
 }
 
+func TestSaveThatFailedIsTriedAgain(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, func(o *Options) { o.SaveDelay = time.Millisecond })
+	// A directory cannot be replaced with a file.
+	inTheWay := filepath.Join(dir, resourcesFile, "x")
+	if err := os.MkdirAll(inTheWay, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	defer runStore(s)()
+	s.Apply(Update{Upserts: []*Resource{resource(apisix.Routes, "r", "1")}})
+	await(t, func() bool { return s.Status().SaveError != "" })
+	if err := os.RemoveAll(filepath.Dir(inTheWay)); err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() bool { return !s.Status().Unsaved })
+	assert.Equal(t, s.Status().SaveError, "")
+}
+
 func TestUnwritableDirectoryIsNoReasonToStop(t *testing.T) {
 	// A file where the directory should be, which also root cannot write to.
 	dir := filepath.Join(t.TempDir(), "file")
