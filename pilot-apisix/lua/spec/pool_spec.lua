@@ -14,11 +14,14 @@
 
 
 describe("pool", function()
-    local balancer, chosen, before, ngx_before
+    local balancer, chosen, before, ngx_before, prepared
+    local module = {pick_server = function(_, ctx) return ctx.node, "none" end}
     local stubs = {
         ["apisix.core"] = {log = {error = function() end}},
         ["apisix.mesh.upstream_tls"] = {
             settings = function(up) return up.tls end,
+            plain = function(_, tls, host) return tls.plain == host end,
+            prepare = function(_, node) prepared = node end,
             secure = function(_, _, tls)
                 if not tls.name then
                     return nil, "nobody"
@@ -39,8 +42,8 @@ describe("pool", function()
         for name, stub in pairs(stubs) do
             before[name], package.loaded[name] = package.loaded[name], stub
         end
-        rawset(_G, "ngx", {var = {}, ctx = {}})
-        require("apisix.mesh.pool").install()
+        rawset(_G, "ngx", {var = {}, ctx = {}, config = {subsystem = "http"}})
+        require("apisix.mesh.pool").install(module)
     end)
 
     teardown(function()
@@ -67,10 +70,23 @@ describe("pool", function()
     end)
 
     it("keeps connections apart that are secured in different ways", function()
-        ngx.ctx.api_ctx = {upstream_conf = {tls = {name = "a.b._sa.td#1"}}}
-        assert.equal("10.0.0.1:80#a.b._sa.td#1", choose("", "https#10.0.0.1#80#reviews"))
-        assert.equal("10.0.0.1:80#a.b._sa.td#1#127.0.0.6", choose("127.0.0.6", "https#10.0.0.1#80#reviews"))
+        ngx.ctx.api_ctx = {upstream_conf = {tls = {name = "a.b._sa.td#1"}}, upstream_scheme = "https"}
+        assert.equal("https#10.0.0.1:80#a.b._sa.td#1", choose("", "https#10.0.0.1#80#reviews"))
+        assert.equal("https#10.0.0.1:80#a.b._sa.td#1#127.0.0.6", choose("127.0.0.6", "https#10.0.0.1#80#reviews"))
+        ngx.ctx.api_ctx = {upstream_conf = {tls = {plain = "10.0.0.1"}}, upstream_scheme = "http"}
+        assert.equal("http#10.0.0.1:80", choose("", "https#10.0.0.1#80#reviews"))
         ngx.ctx.api_ctx = nil
+    end)
+
+    it("decides how a request goes on to the node that was chosen", function()
+        local node, err = module.pick_server(nil, {node = "one"})
+        assert.equal("one", node)
+        assert.equal("one", prepared)
+        prepared = nil
+        node, err = module.pick_server(nil, {})
+        assert.is_nil(node)
+        assert.equal("none", err)
+        assert.is_nil(prepared)
     end)
 
     it("makes no connection that cannot be secured", function()

@@ -277,6 +277,9 @@ func nginxConfig(o *Options) object {
 	if slices.Contains(o.Plugins, retryPlugin) {
 		server += retryLocations(location)
 	}
+	if o.LuaModuleHook != "" {
+		server += originationLocations()
+	}
 	config := object{
 		"http":                              http,
 		"http_configuration_snippet":        httpSnippet + peerSnippet + directions(ports(o.InboundPorts)) + sourceSnippet + "grpc_bind $upstream_source;\n",
