@@ -46,6 +46,7 @@ func TestPlugins(t *testing.T) {
 		{"TimeoutOfBodies", testTimeoutOfBodies},
 		{"RetryGRPC", testRetryGRPC},
 		{"Origination", testOrigination},
+		{"MirrorSecured", testMirrorSecured},
 		{"Upgrade", testUpgrade},
 		{"HTTP2", testHTTP2},
 		{"Refused", testRefused},

@@ -39,7 +39,7 @@ type secured struct {
 	// hello says that there was a new connection.
 	hello bool
 	sni   string
-	alpn    []string
+	alpn  []string
 	// client is the name in the client's certificate.
 	client   string
 	requests int
@@ -197,5 +197,55 @@ func testOrigination(p *proxy) {
 				ask(scheme)
 			}
 		})
+	}
+}
+
+// testMirrorSecured has copies go to servers that have TLS of their own, or HTTP/2.
+func testMirrorSecured(p *proxy) {
+	trusted, stranger := newSigner(p.t, "trusted"), newSigner(p.t, "stranger")
+	cert, key := pair(p.t, trusted.issue(time.Hour, "client.test"))
+	p.put("ssls", "mirror-client", object{"id": "mirror-client", "type": "client", "cert": string(cert), "key": string(key)})
+	p.upstream("mirror-real", nil, echo(p.t, "real"))
+	settings := object{"mode": "MUTUAL", "ca": string(trusted.pem), "sni": "asked.test", "subject_alt_names": []string{"right.test"}}
+	for name, tt := range map[string]struct {
+		cert   tls.Certificate
+		scheme string
+		alpn   []string
+		// copies are how many arrive.
+		copies int
+	}{
+		"https":       {trusted.issue(time.Hour, "right.test"), "https", nil, 3},
+		"grpcs":       {trusted.issue(time.Hour, "right.test"), "grpcs", []string{"h2"}, 3},
+		"wrong-name":  {trusted.issue(time.Hour, "asked.test"), "https", nil, 0},
+		"wrong-ca":    {stranger.issue(time.Hour, "right.test"), "grpcs", nil, 0},
+		"not-secured": {trusted.issue(time.Hour, "right.test"), "", nil, 0},
+	} {
+		id := "mirror-tls-" + name
+		s := serveTLS(p.t, tt.cert)
+		up := object{"scheme": tt.scheme, "discovery_args": object{"mesh_tls": settings}, "tls": object{"client_cert_id": "mirror-client"}}
+		if tt.scheme == "" {
+			// The server takes no plain text.
+			up = object{}
+		}
+		p.upstream(id, up, s.address)
+		p.route(id, "mirror-real", object{"mesh-mirror": object{"mirrors": []object{{"upstream_id": id}}}})
+		p.sync()
+		for range 3 {
+			p.do(request{host: id + ".test", method: "POST", target: "/x", body: "body"}).got(p.t)
+		}
+		if tt.copies > 0 {
+			p.Eventually(p.t, "copies arrive", func() bool {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				return s.requests == tt.copies
+			})
+		} else {
+			time.Sleep(300 * time.Millisecond)
+		}
+		s.mu.Lock()
+		if s.requests != tt.copies || tt.copies > 0 && (s.sni != "asked.test" || !slices.Equal(s.alpn, tt.alpn) || s.client != "client.test") {
+			p.t.Errorf("%s: %d copies, server name %q, ALPN %v, client %q", name, s.requests, s.sni, s.alpn, s.client)
+		}
+		s.mu.Unlock()
 	}
 }

@@ -128,12 +128,17 @@ func (c *sidecar) config() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A start takes away what an earlier APISIX left in this directory.
+	mirror, err := filepath.Abs(filepath.Join(c.cfg.Dir, "logs", "mesh_mirror.sock"))
+	if err != nil {
+		return nil, err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	http, stream := c.plugins.of(c.store.Resources())
 	o := apisixconf.Options{
 		Gateway: c.gateway, Plugins: http, StreamPlugins: stream, Workers: c.cfg.Workers, Identity: c.identity, Roots: c.roots,
-		ExtraLuaPath: lua.Path(pack), LuaModuleHook: lua.Hook,
+		ExtraLuaPath: lua.Path(pack), LuaModuleHook: lua.Hook, Mirror: mirror,
 	}
 	if c.cfg.Capture {
 		o.Capture = apisixconf.DefaultCapture(c.cfg.IPv4, c.cfg.IPv6)

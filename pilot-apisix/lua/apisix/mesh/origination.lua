@@ -31,14 +31,19 @@ _M.LOCATIONS = {
 }
 _M.GRPC = "@mesh_tls_grpc"
 
+-- exec goes on in a location, which gets the request's context back.
+function _M.exec(location)
+    ngx.var.ctx_ref = ctxdump.stash_ngx_ctx()
+    return ngx.exec(location)
+end
+
 -- go lets the request at hand go on in a location; what APISIX does after its plugins is done here.
 function _M.go(ctx, location)
     ctx.mesh_tls_location = true
     if not ctx._resp_source then
         ctx._apisix_proxied = true
     end
-    ngx.var.ctx_ref = ctxdump.stash_ngx_ctx()
-    return ngx.exec(location)
+    return _M.exec(location)
 end
 
 -- last comes after the plugins of a request, as if it were one of them.

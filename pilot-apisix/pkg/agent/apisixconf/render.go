@@ -237,6 +237,9 @@ func meshAttributes(o *Options) (object, error) {
 	if o.Identity != "" {
 		out["identity"], out["roots"] = o.Identity, o.Roots
 	}
+	if o.Mirror != "" {
+		out["mirror"] = o.Mirror
+	}
 	return out, nil
 }
 
@@ -280,9 +283,18 @@ func nginxConfig(o *Options) object {
 	if o.LuaModuleHook != "" {
 		server += originationLocations()
 	}
+	snippet := httpSnippet + peerSnippet + directions(ports(o.InboundPorts)) + sourceSnippet + "grpc_bind $upstream_source;\n"
+	if o.Mirror != "" {
+		snippet += mirrors(o.Mirror, func(prefix string) string {
+			if o.Identity == "" {
+				return ""
+			}
+			return verify(prefix, o.Identity, "$mesh_peer")
+		})
+	}
 	config := object{
 		"http":                              http,
-		"http_configuration_snippet":        httpSnippet + peerSnippet + directions(ports(o.InboundPorts)) + sourceSnippet + "grpc_bind $upstream_source;\n",
+		"http_configuration_snippet":        snippet,
 		"http_server_configuration_snippet": server,
 		"worker_processes":                  workers,
 	}

@@ -62,17 +62,19 @@ const peerSnippet = `map $server_port $mesh_peer {
 // origination are the directives for connections to servers that have TLS of their own, of which apisix.mesh.verify judges the certificates. With
 // the mode Peer OpenSSL ends a handshake whose certificate is not taken; nginx itself compares nothing.
 const origination = `%[1]s_ssl_name $mesh_peer;
-    %[1]s_ssl_server_name on;
-    %[1]s_ssl_protocols TLSv1.2 TLSv1.3;
-    %[1]s_ssl_verify off;
-    %[1]s_ssl_session_reuse off;
-    %[1]s_ssl_conf_command VerifyMode Peer;
-    `
+%[1]s_ssl_server_name on;
+%[1]s_ssl_protocols TLSv1.2 TLSv1.3;
+%[1]s_ssl_verify off;
+%[1]s_ssl_session_reuse off;
+%[1]s_ssl_conf_command VerifyMode Peer;
+`
+
+func originations(prefix string) string { return fmt.Sprintf(origination, prefix) }
 
 // verification has Lua judge certificates. The directive is for proxy_pass alone.
 const verification = `lua_upstream_skip_openssl_default_verify on;
-    proxy_ssl_verify_by_lua_block { require("apisix.mesh.verify").handshake() }
-    `
+proxy_ssl_verify_by_lua_block { require("apisix.mesh.verify").handshake() }
+`
 
 // grpcLocation is APISIX's @grpc_pass for servers that have TLS of their own. Only beside a proxy_pass does nginx take the directive that has the
 // handshake ask Lua; the later grpc_pass is what handles requests, and apisix.mesh.alpn has its handshakes ask too.
@@ -94,10 +96,11 @@ const grpcLocation = `location @mesh_tls_grpc {
 // first is for requests without such, and one for gRPC.
 func originationLocations() string {
 	var b strings.Builder
-	proxy := fmt.Sprintf(origination, "proxy")
+	deeper := func(s string) string { return strings.ReplaceAll(s, "\n", "\n    ") }
+	proxy := originations("proxy")
 	for _, c := range retryClasses {
-		fmt.Fprintf(&b, proxyLocation, "tls_"+c.name, proxy+verification, c.conditions, "https")
+		fmt.Fprintf(&b, proxyLocation, "tls_"+c.name, deeper(proxy+verification), c.conditions, "https")
 	}
-	fmt.Fprintf(&b, grpcLocation, proxy+fmt.Sprintf(origination, "grpc")+verification)
+	fmt.Fprintf(&b, grpcLocation, deeper(proxy+originations("grpc")+verification))
 	return b.String()
 }
