@@ -73,19 +73,25 @@ func (a *authority) plugIn(t *testing.T, dir string) {
 // issue signs a certificate for names, of which a SPIFFE id is one, that is valid from a time on for so long.
 func (a *authority) issue(t *testing.T, from time.Time, ttl time.Duration, names string) tls.Certificate {
 	t.Helper()
-	signer, private, err := parse(a.cert, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, key, err := pkiutil.GenCertKeyFromOptions(pkiutil.CertOptions{
-		Host: names, NotBefore: from, TTL: ttl, IsClient: true, IsServer: true, ECSigAlg: pkiutil.EcdsaSigAlg, SignerCert: signer.Leaf, SignerPriv: private,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	pair, err := tls.X509KeyPair(append(cert, a.cert...), key)
+	pair, err := tls.X509KeyPair(a.issuePEM(t, from, ttl, names))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return pair
+}
+
+// issuePEM is the same in PEM.
+func (a *authority) issuePEM(t *testing.T, from time.Time, ttl time.Duration, names string) (chain, private []byte) {
+	t.Helper()
+	signer, signerKey, err := parse(a.cert, a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key, err := pkiutil.GenCertKeyFromOptions(pkiutil.CertOptions{
+		Host: names, NotBefore: from, TTL: ttl, IsClient: true, IsServer: true, ECSigAlg: pkiutil.EcdsaSigAlg, SignerCert: signer.Leaf, SignerPriv: signerKey,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(cert, a.cert...), key
 }
