@@ -115,7 +115,9 @@ func (r *random) balanced() *scenario {
 	}
 	for _, v := range versions {
 		p := r.trafficPolicy()
-		p.Tls = nil
+		if p.Tls.GetMode() == networking.ClientTLSSettings_ISTIO_MUTUAL {
+			p.Tls = nil
+		}
 		simple(p)
 		dr.Subsets = append(dr.Subsets, &networking.Subset{Name: v, Labels: map[string]string{"version": v}, TrafficPolicy: p})
 	}
