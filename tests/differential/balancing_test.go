@@ -33,7 +33,7 @@ const balancedHost = "x.example"
 func TestBalancers(t *testing.T) {
 	seen := map[string]int{}
 	for seed := range environment(t, "DIFF_BALANCERS", 300) {
-		r := &random{Rand: rand.New(rand.NewPCG(seed, 1))}
+		r := &random{Rand: rand.New(rand.NewPCG(seed, 1)), names: int(seed)}
 		s := r.balanced()
 		l := &lab{T: t}
 		x, err := s.generate(l)
@@ -61,10 +61,13 @@ func TestBalancers(t *testing.T) {
 			if c.Outliers != nil {
 				seen["outlier detection"]++
 			}
+			if c.TLS != nil {
+				seen["TLS"]++
+			}
 		}
 		l.close()
 	}
-	for _, what := range []string{"priorities", "weights", "outlier detection"} {
+	for _, what := range []string{"priorities", "weights", "outlier detection", "TLS"} {
 		if seen[what] == 0 {
 			t.Errorf("there were no %s", what)
 		}

@@ -16,6 +16,7 @@ package differential
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
@@ -97,30 +98,31 @@ func (t tlsText) String() string {
 	return fmt.Sprintf(", TLS that asks for %q, shows %q, trusts %q, wants one of %q, and the host: %t", t.sni, t.cert, t.roots, strings.Join(t.names, " "), t.host)
 }
 
-// clientTLS is the tls of a DestinationRule.
+// clientTLS is the tls of a DestinationRule. What it has beside its mode comes from a sequence of its own.
 func (r *random) clientTLS() *networking.ClientTLSSettings {
 	out := &networking.ClientTLSSettings{Mode: pick(r, []networking.ClientTLSSettings_TLSmode{
 		networking.ClientTLSSettings_DISABLE, networking.ClientTLSSettings_SIMPLE, networking.ClientTLSSettings_ISTIO_MUTUAL,
-		networking.ClientTLSSettings_SIMPLE, networking.ClientTLSSettings_MUTUAL,
 	})}
-	if out.Mode != networking.ClientTLSSettings_SIMPLE && out.Mode != networking.ClientTLSSettings_MUTUAL {
+	if out.Mode != networking.ClientTLSSettings_SIMPLE {
 		return out
 	}
-	if out.Mode == networking.ClientTLSSettings_MUTUAL {
+	own := &random{Rand: rand.New(rand.NewPCG(uint64(r.names), uint64(len(r.hosts))))}
+	if own.maybe(3) {
+		out.Mode = networking.ClientTLSSettings_MUTUAL
 		out.ClientCertificate, out.PrivateKey = "/certs/cert.pem", "/certs/key.pem"
 	}
-	if r.maybe(2) {
-		out.Sni = pick(r, []string{"a.test", "b.test"})
+	if own.maybe(2) {
+		out.Sni = pick(own, []string{"a.test", "b.test"})
 	}
-	if r.maybe(4) {
+	if own.maybe(4) {
 		out.InsecureSkipVerify = wrapperspb.Bool(true)
 		return out
 	}
-	if r.maybe(2) {
-		out.SubjectAltNames = pick(r, [][]string{{"a.test"}, {"spiffe://a/b", "b.test"}})
+	if own.maybe(2) {
+		out.SubjectAltNames = pick(own, [][]string{{"a.test"}, {"spiffe://a/b", "b.test"}})
 	}
-	out.CaCertificates = pick(r, []string{"", "", "system", "/certs/ca.pem"})
-	if r.maybe(4) {
+	out.CaCertificates = pick(own, []string{"", "", "system", "/certs/ca.pem"})
+	if own.maybe(4) {
 		out.CaCrl = "/certs/crl.pem"
 	}
 	return out
