@@ -90,7 +90,7 @@ func Start(t testing.TB, o Options) *APISIX {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(sockets) })
 	options := apisixconf.Options{
-		Mirror:  filepath.Join(sockets, "mirror.sock"),
+		Mirror: filepath.Join(sockets, "mirror.sock"), StreamOrigination: filepath.Join(sockets, "tls.sock"),
 		Gateway: gateway.Listener.Addr().String(), Listen: []string{a.Address, a.Inbound}, Plugins: o.Plugins, Workers: o.Workers,
 		User: me.Username, ExtraLuaPath: lua.Path(pack), LuaModuleHook: lua.Hook, InboundPorts: append([]int{portOf(t, a.Inbound)}, o.InboundPorts...),
 	}

@@ -42,7 +42,7 @@ describe("pool", function()
         for name, stub in pairs(stubs) do
             before[name], package.loaded[name] = package.loaded[name], stub
         end
-        rawset(_G, "ngx", {var = {}, ctx = {}, config = {subsystem = "http"}})
+        rawset(_G, "ngx", {var = {}, ctx = {}})
         require("apisix.mesh.pool").install(module)
     end)
 

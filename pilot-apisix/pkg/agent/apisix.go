@@ -129,7 +129,7 @@ func (c *sidecar) config() ([]byte, error) {
 		return nil, err
 	}
 	// A start takes away what an earlier APISIX left in this directory.
-	mirror, err := filepath.Abs(filepath.Join(c.cfg.Dir, "logs", "mesh_mirror.sock"))
+	sockets, err := filepath.Abs(filepath.Join(c.cfg.Dir, "logs"))
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,8 @@ func (c *sidecar) config() ([]byte, error) {
 	http, stream := c.plugins.of(c.store.Resources())
 	o := apisixconf.Options{
 		Gateway: c.gateway, Plugins: http, StreamPlugins: stream, Workers: c.cfg.Workers, Identity: c.identity, Roots: c.roots,
-		ExtraLuaPath: lua.Path(pack), LuaModuleHook: lua.Hook, Mirror: mirror,
+		ExtraLuaPath: lua.Path(pack), LuaModuleHook: lua.Hook,
+		Mirror: filepath.Join(sockets, "mesh_mirror.sock"), StreamOrigination: filepath.Join(sockets, "mesh_tls.sock"),
 	}
 	if c.cfg.Capture {
 		o.Capture = apisixconf.DefaultCapture(c.cfg.IPv4, c.cfg.IPv6)

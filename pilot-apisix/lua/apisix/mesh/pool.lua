@@ -26,15 +26,13 @@ local _M = {}
 
 -- install wraps what APISIX's balancer calls, and what it is asked for before a request goes on its way.
 function _M.install(module)
-    if ngx.config.subsystem == "http" then
-        local pick_server = module.pick_server
-        function module.pick_server(route, ctx)
-            local server, err = pick_server(route, ctx)
-            if server then
-                upstream_tls.prepare(ctx, server)
-            end
-            return server, err
+    local pick_server = module.pick_server
+    function module.pick_server(route, ctx)
+        local server, err = pick_server(route, ctx)
+        if server then
+            upstream_tls.prepare(ctx, server)
         end
+        return server, err
     end
     local set_current_peer = balancer.set_current_peer
     function balancer.set_current_peer(host, port, opts)

@@ -25,7 +25,8 @@ local apisix_ssl = require("apisix.ssl")
 local ngx_ssl = require("ngx.ssl")
 local nginx = is_http and require("resty.apisix.upstream") or require("resty.apisix.stream.upstream")
 local origination = is_http and require("apisix.mesh.origination")
-local verify = is_http and require("apisix.mesh.verify")
+local stream_server = not is_http and require("apisix.mesh.stream_server")
+local verify = require("apisix.mesh.verify")
 local ipairs = ipairs
 local md5 = ngx.md5
 local ngx_var = ngx.var
@@ -77,7 +78,10 @@ end
 
 local PLAIN = {https = "http", grpcs = "grpc"}
 
--- prepare decides, while that can still be done, how a request goes on to the node that was chosen for it.
+-- The server in nginx's configuration for connections that are not HTTP.
+local SERVER = "mesh-tls"
+
+-- prepare decides, while that can still be done, how a request or a connection goes on to the node that was chosen for it.
 function _M.prepare(ctx, node)
     local up = ctx.upstream_conf
     local tls = up and _M.settings(up)
@@ -85,9 +89,17 @@ function _M.prepare(ctx, node)
         return
     end
     if _M.own(tls) then
-        return origination.follow(ctx)
+        if is_http then
+            return origination.follow(ctx)
+        end
+        local ok, err = stream_server.use(SERVER)
+        if not ok then
+            core.log.error("a connection cannot be secured: ", err)
+        end
+        ctx.mesh_tls_location = ok
+        return
     end
-    if _M.plain(up, tls, node.host, node.port) then
+    if is_http and _M.plain(up, tls, node.host, node.port) then
         local scheme = PLAIN[ctx.upstream_scheme] or "http"
         ctx.upstream_scheme = scheme
         ctx.var.upstream_scheme = scheme
@@ -192,7 +204,7 @@ end
 
 local function originate(ctx, tls)
     if not ctx.mesh_tls_location then
-        return nil, "it is on its way through a location that secures nothing"
+        return nil, "it is on its way through a place in nginx that secures nothing"
     end
     local expected, version, err = {names = tls.subject_alt_names}, "", nil
     if not tls.insecure_skip_verify then
@@ -201,18 +213,20 @@ local function originate(ctx, tls)
             return nil, version
         end
     end
-    local host = host_of(ctx.var.upstream_host)
     local sni = tls.sni
-    if not sni then
+    if is_http then
+        local host = host_of(ctx.var.upstream_host)
         -- nginx asks for no address.
-        sni = string.find(host, ":", 1, true) and "" or host
+        sni = sni or (string.find(host, ":", 1, true) and "" or host)
+        if tls.verify_host then
+            expected.host = host
+        end
+        ngx_var.mesh_peer = sni
+    else
+        sni = sni or ""
+        ngx_var.upstream_sni = sni
     end
-    if tls.verify_host then
-        expected.host = host
-    end
-    ngx_var.mesh_peer = sni
-    local grpc = ctx.upstream_scheme == "grpcs"
-    if grpc then
+    if ctx.upstream_scheme == "grpcs" and is_http then
         local ok
         ok, err = alpn.originate_grpc()
         if not ok then
@@ -234,9 +248,6 @@ end
 -- connections have to have in common to be shared.
 function _M.secure(ctx, up, tls, host, port)
     if _M.own(tls) then
-        if not is_http then
-            return nil, "TLS of its own is for HTTP"
-        end
         return originate(ctx, tls)
     end
     return mutual(ctx, up, tls, host, port)

@@ -323,6 +323,9 @@ func streams(o *Options) string {
 		// APISIX's servers have a name of their own, which our Lua sets.
 		out += verify("proxy", o.Identity, "")
 	}
+	if o.StreamOrigination != "" {
+		out += streamOrigination(o.StreamOrigination)
+	}
 	if o.Capture != nil {
 		out += o.Capture.server()
 	}

@@ -104,3 +104,19 @@ func originationLocations() string {
 	fmt.Fprintf(&b, grpcLocation, deeper(proxy+originations("grpc")+verification))
 	return b.String()
 }
+
+// tlsServer is how connections that are not HTTP go on to servers that have TLS of their own (apisix.mesh.stream_server). Nobody comes to its socket.
+const tlsServer = `server {
+    listen unix:%s;
+    server_name mesh-tls;
+    proxy_pass apisix_backend;
+    proxy_ssl on;
+    %slog_by_lua_block { apisix.stream_log_phase() }
+}
+`
+
+// streamOrigination is the server of tlsServer.
+func streamOrigination(socket string) string {
+	own := strings.ReplaceAll(originations("proxy")+verification, "$mesh_peer", "$upstream_sni")
+	return fmt.Sprintf(tlsServer, socket, strings.ReplaceAll(own, "\n", "\n    "))
+}
