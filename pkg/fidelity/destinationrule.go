@@ -35,9 +35,8 @@ var (
 	OutlierDetection = entry(ir.NotCarried, "OutlierDetection", "DestinationRule",
 		"spec.trafficPolicy.loadBalancer.simple=PASSTHROUGH", "no endpoint is ejected that requests are passed through to")
 	TLSOriginationRefused = entry(ir.Refused, "TLSOriginationRefused", "DestinationRule",
-		"spec.trafficPolicy.tls.mode={SIMPLE,MUTUAL}",
-		"connections that are not HTTP are closed where the mode asks for TLS, because APISIX would send in plain text what Envoy encrypts, and so is "+
-			"everything where MUTUAL has no certificate; set the mode to DISABLE where plain text is meant")
+		"spec.trafficPolicy.tls.mode=MUTUAL",
+		"without clientCertificate and privateKey requests are answered with 503 and connections closed; Envoy sends them in plain text")
 	CredentialForSidecars = entry(ir.Refused, "CredentialForSidecars", "DestinationRule", "spec.trafficPolicy.tls.credentialName",
 		"requests of sidecars are answered with 503, because only gateways get Secrets; name files of the proxy in clientCertificate, privateKey and "+
 			"caCertificates. Without a workloadSelector Envoy sends them in plain text")
@@ -86,14 +85,14 @@ var destinationRule = Object{
 			"with the default of 10% an endpoint of fewer than ten is never ejected, as on Envoy"),
 
 		exact("spec.trafficPolicy.tls.mode={DISABLE,ISTIO_MUTUAL}", ""),
-		exact("spec.trafficPolicy.tls.mode={SIMPLE,MUTUAL}", "certificates are verified, in the handshake, as by Envoy; what fails is answered with 502"),
+		exact("spec.trafficPolicy.tls.mode={SIMPLE,MUTUAL}", "certificates are verified in the handshake, as by Envoy; a request of which none is taken is answered with 502"),
 		told(TLSOriginationRefused),
 		exact("spec.trafficPolicy.tls.{clientCertificate,privateKey,caCertificates,caCrl}", "files of the proxy, which are read again when they change"),
 		exact("spec.trafficPolicy.tls.credentialName", "for gateways"),
 		told(CredentialForSidecars),
 		told(DestinationCredentialRefused),
 		exact("spec.trafficPolicy.tls.subjectAltNames[]", "in the mode ISTIO_MUTUAL an endpoint must be who it is known as, if he is among the names, and else the first of them"),
-		exact("spec.trafficPolicy.tls.sni", "without it, and without subjectAltNames, requests ask for their host, and the certificate must be for it"),
+		exact("spec.trafficPolicy.tls.sni", "without it, and without subjectAltNames, requests ask for their host, for which the certificate must be; other connections ask for no name"),
 		told(IstioMutualSNI),
 		exact("spec.trafficPolicy.tls.insecureSkipVerify", ""),
 		exact("spec.trafficPolicy.portLevelSettings[].port.number", ""),

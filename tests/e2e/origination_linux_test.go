@@ -129,18 +129,34 @@ func TestOrigination(t *testing.T) {
 		{host: "ca.example", cert: stranger.issue(t, now.Add(-time.Minute), time.Hour, "ca.example"), tls: "{mode: SIMPLE, " + ca + "}", refused: true},
 		{host: "expired.example", cert: trusted.issue(t, now.Add(-2*time.Hour), time.Hour, "expired.example"), tls: "{mode: SIMPLE, " + ca + "}", refused: true},
 	}
-	yaml := service("client", "10.96.0.11", "10.88.0.11", "{name: http, port: 80, targetPort: 8080}")
+	yaml := service("client", "10.96.0.11", "10.88.0.31", "{name: http, port: 80, targetPort: 8080}")
 	for i, c := range cases {
-		yaml += egress(c.host, "10.88.0.12", 9000+i, c.tls)
+		yaml += egress(c.host, "10.88.0.32", 9000+i, c.tls)
 	}
+	// Connections that are not HTTP are checked against the CA, and against no name where none is given.
+	raw := func(host, address, settings string) string {
+		return strings.ReplaceAll(strings.Replace(egress(host, "10.88.0.32", 9100, settings), "{number: 80, name: http, protocol: HTTP, ", "{number: 3306, name: tcp, protocol: TCP, ", 1),
+			"10.97.0.100", address)
+	}
+	yaml += raw("lines.example", "10.97.0.220", "{mode: MUTUAL, "+mutual+"}") + raw("wrong.example", "10.97.0.221", "{mode: SIMPLE}")
 	m := newMesh(t, yaml)
-	client := m.newPod("client", "10.88.0.11").inject()
-	outside := m.newPod("outside", "10.88.0.12")
+	client := m.newPod("client", "10.88.0.31").inject()
+	outside := m.newPod("outside", "10.88.0.32")
 	servers := make([]*external, len(cases))
 	for i, c := range cases {
 		servers[i] = outside.serveHTTPS(9000+i, c.cert)
 	}
+	outside.serveLines(tls.NewListener(outside.listen(9100), &tls.Config{Certificates: []tls.Certificate{valid}, ClientAuth: tls.RequireAnyClientCert}), "")
 	client.ready()
+	m.eventually("lines", func() error {
+		if got := client.say("10.97.0.220:3306", "hello"); got != "outside hello" {
+			return errors.New(got)
+		}
+		return nil
+	})
+	if got := client.say("10.97.0.221:3306", "hello"); strings.Contains(got, "hello") {
+		t.Errorf("wrong.example: got %q", got)
+	}
 	for i, c := range cases {
 		want := "200 outside " + c.host
 		if c.refused {
@@ -189,8 +205,8 @@ spec:
     mirror: {host: mixed}
 ---
 `
-	m := newMesh(t, endpoints+service("client", "10.96.0.11", "10.88.0.11", "{name: http, port: 80, targetPort: 8080}"))
-	client := m.newPod("client", "10.88.0.11").inject()
+	m := newMesh(t, endpoints+service("client", "10.96.0.11", "10.88.0.33", "{name: http, port: 80, targetPort: 8080}"))
+	client := m.newPod("client", "10.88.0.33").inject()
 	with := m.newPod("with", "10.88.0.20")
 	with.labels, with.account = map[string]string{"app": "mixed"}, "mixed"
 	with.inject()

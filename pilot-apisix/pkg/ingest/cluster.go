@@ -58,8 +58,8 @@ func (k clusterKey) name() string {
 type clusterInputs struct {
 	key  clusterKey
 	name string
-	// stream says that no route for HTTP leads there, raw that one for connections which are not HTTP does.
-	stream, raw bool
+	// stream says that no route for HTTP leads there.
+	stream bool
 	// service is nil for a destination that does not exist.
 	service *model.Service
 	rule    *model.ConsolidatedDestRule
@@ -77,7 +77,7 @@ type clusterInputs struct {
 }
 
 func (c *clusterInputs) equal(o *clusterInputs) bool {
-	return c.key == o.key && c.stream == o.stream && c.raw == o.raw && c.service == o.service && c.rule.GetRule() == o.rule.GetRule() && c.mesh == o.mesh &&
+	return c.key == o.key && c.stream == o.stream && c.service == o.service && c.rule.GetRule() == o.rule.GetRule() && c.mesh == o.mesh &&
 		c.inbound == o.inbound &&
 		c.clusterLocal == o.clusterLocal && c.multiNetwork == o.multiNetwork && c.shards.equal(o.shards) &&
 		c.mtls == o.mtls && slices.Equal(c.accounts, o.accounts) && c.credential.equal(o.credential)
@@ -101,10 +101,6 @@ func (b *builder) wantStream(key clusterKey) string {
 	if !known {
 		b.wanted[len(b.wanted)-1].stream = true
 	}
-	if b.raw == nil {
-		b.raw = map[clusterKey]struct{}{}
-	}
-	b.raw[key] = struct{}{}
 	return name
 }
 
@@ -124,7 +120,6 @@ func (b *builder) clusters(prev *ir.Config, last *inputs) ([]*ir.Cluster, []clus
 	multiNetwork := b.in.Push.NetworkManager().IsMultiNetworkEnabled()
 	for _, w := range b.wanted {
 		c := clusterInputs{key: w.key, name: w.name, stream: w.stream, mesh: b.in.Push.Mesh}
-		_, c.raw = b.raw[w.key]
 		if w.key.inbound {
 			c.inbound = b.inboundByPort[w.key.port]
 		}

@@ -100,8 +100,6 @@ type builder struct {
 	// wanted are the clusters that routes lead to, names their names.
 	wanted []wantedCluster
 	names  map[clusterKey]string
-	// raw are those that routes of connections which are not HTTP lead to.
-	raw map[clusterKey]struct{}
 	// inboundByPort are the ports of the workload.
 	inboundByPort map[int]*inboundPort
 

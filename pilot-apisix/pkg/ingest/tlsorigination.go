@@ -34,14 +34,6 @@ func (b *clusterBuilder) originate(t *networking.ClientTLSSettings, src ir.Sourc
 	if t.Mode == networking.ClientTLSSettings_MUTUAL {
 		out.Mode = ir.MutualTLS
 	}
-	if b.inputs.raw {
-		d := fidelity.TLSOriginationRefused.At(src.At("mode"), "%s for connections that are not HTTP", t.Mode)
-		b.cluster.Diagnostics = append(b.cluster.Diagnostics, d)
-		if b.inputs.stream {
-			b.refuse = true
-			return
-		}
-	}
 	if !out.SkipVerify {
 		out.VerifyHost = t.Sni == "" && len(t.SubjectAltNames) == 0
 		out.SubjectAltNames = t.SubjectAltNames
@@ -55,7 +47,7 @@ func (b *clusterBuilder) originate(t *networking.ClientTLSSettings, src ir.Sourc
 			return
 		}
 	case out.Mode == ir.MutualTLS && (t.ClientCertificate == "" || t.PrivateKey == ""):
-		b.diagnose(fidelity.TLSOriginationRefused, src.At("clientCertificate"), "MUTUAL without clientCertificate and privateKey")
+		b.diagnose(fidelity.TLSOriginationRefused, src.At("clientCertificate"), "")
 		return
 	default:
 		if out.Mode == ir.MutualTLS {

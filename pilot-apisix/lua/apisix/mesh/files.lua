@@ -62,7 +62,7 @@ function _M.get(path, parse)
     entry.time = time
     local text, err = read(path)
     if not text then
-        entry.err = path .. ": " .. (err or "it cannot be read")
+        entry.err = err or path .. ": it cannot be read"
         return entry.value, entry.version or entry.err
     end
     local version = md5(text)
