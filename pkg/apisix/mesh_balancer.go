@@ -82,6 +82,8 @@ type NodeMetadata struct {
 	LocalityWeight int
 	// Peer is the DNS name that the node must prove (MeshTLS).
 	Peer string
+	// PlainText says that the node is not secured, though others are.
+	PlainText bool
 }
 
 func (m *MeshBalancer) appendJSON(b []byte) []byte {
@@ -138,6 +140,7 @@ func (m NodeMetadata) appendJSON(b []byte) []byte {
 	o.string("locality", m.Locality)
 	o.positive("locality_weight", m.LocalityWeight)
 	o.string("peer", m.Peer)
+	o.bool("plain_text", m.PlainText)
 	o.positive("priority", m.Priority)
 	o.bool("unhealthy", m.Unhealthy)
 	return o.end()

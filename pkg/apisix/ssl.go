@@ -14,12 +14,24 @@
 
 package apisix
 
+import "cmp"
+
 // VarServerName is nginx's variable with the server name of a TLS connection that is terminated here.
 const VarServerName = "ssl_server_name"
 
-// SSL is an object of /apisix/ssls, for the TLS that APISIX terminates. Its fields are APISIX's of the same name.
+// The types of SSL.
+const (
+	// SSLServerType is for the TLS that APISIX terminates.
+	SSLServerType = "server"
+	// SSLClientType is what APISIX shows to upstreams; there is no SNI then.
+	SSLClientType = "client"
+)
+
+// SSL is an object of /apisix/ssls. Its fields are APISIX's of the same name.
 type SSL struct {
 	ID string
+	// Type is SSLServerType when empty.
+	Type string
 	// SNI is exact, has a leading "*.", or is "*". APISIX takes one label for the star of a name.
 	SNI string
 	// Cert and Key are PEM, Certs and Keys more of them, for clients that want other algorithms.
@@ -59,7 +71,7 @@ func (s *SSL) AppendJSON(b []byte) []byte {
 	o.strings("keys", s.Keys)
 	o.string("sni", s.SNI)
 	o.strings("ssl_protocols", s.SSLProtocols)
-	o.string("type", "server")
+	o.string("type", cmp.Or(s.Type, SSLServerType))
 	return o.end()
 }
 

@@ -61,6 +61,8 @@ type Upstream struct {
 	Mesh *MeshBalancer
 	// TLS is used by SchemeHTTPS and SchemeGRPCS, and by streams whatever the scheme is.
 	TLS *MeshTLS
+	// ClientCertID is the SSL of SSLClientType that is shown to nodes (APISIX's tls.client_cert_id); none when empty.
+	ClientCertID string
 }
 
 // KeepalivePool is APISIX's keepalive_pool. What is zero is APISIX's default.
@@ -152,6 +154,12 @@ func (u *Upstream) AppendJSON(b []byte) []byte {
 	if !u.Timeout.IsZero() {
 		o.key("timeout")
 		o.b = u.Timeout.appendJSON(o.b)
+	}
+	if u.ClientCertID != "" {
+		o.key("tls")
+		tls := beginObject(o.b)
+		tls.string("client_cert_id", u.ClientCertID)
+		o.b = tls.end()
 	}
 	o.string("type", u.Type)
 	return o.end()

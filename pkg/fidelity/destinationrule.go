@@ -35,8 +35,13 @@ var (
 	OutlierDetection = entry(ir.NotCarried, "OutlierDetection", "DestinationRule",
 		"spec.trafficPolicy.loadBalancer.simple=PASSTHROUGH", "no endpoint is ejected that requests are passed through to")
 	TLSOriginationRefused = entry(ir.Refused, "TLSOriginationRefused", "DestinationRule",
-		"spec.trafficPolicy.tls.mode={SIMPLE,MUTUAL}",
-		"requests are answered with 503, because APISIX would send in plain text what Envoy encrypts; set the mode to DISABLE where that is meant")
+		"spec.trafficPolicy.tls.mode=MUTUAL",
+		"without clientCertificate and privateKey requests are answered with 503 and connections closed; Envoy sends them in plain text")
+	CredentialForSidecars = entry(ir.Refused, "CredentialForSidecars", "DestinationRule", "spec.trafficPolicy.tls.credentialName",
+		"requests of sidecars are answered with 503, because only gateways get Secrets; name files of the proxy in clientCertificate, privateKey and "+
+			"caCertificates. Without a workloadSelector Envoy sends them in plain text")
+	DestinationCredentialRefused = entry(ir.Refused, "DestinationCredentialRefused", "DestinationRule", "spec.trafficPolicy.tls.credentialName",
+		"requests are answered with 503 without the certificate that is to be shown, or without the authorities that are to be trusted")
 	IstioMutualSNI = entry(ir.NotCarried, "IstioMutualSNI", "DestinationRule", "spec.trafficPolicy.tls.sni",
 		"in the mode ISTIO_MUTUAL the server name is the one that the endpoint's certificate must carry; nobody but a gateway that routes by another one notices")
 	TunnelRefused = entry(ir.Refused, "TunnelRefused", "DestinationRule", "spec.trafficPolicy.tunnel.{protocol,targetHost,targetPort}",
@@ -80,11 +85,16 @@ var destinationRule = Object{
 			"with the default of 10% an endpoint of fewer than ten is never ejected, as on Envoy"),
 
 		exact("spec.trafficPolicy.tls.mode={DISABLE,ISTIO_MUTUAL}", ""),
+		exact("spec.trafficPolicy.tls.mode={SIMPLE,MUTUAL}", "certificates are verified in the handshake, as by Envoy; a request of which none is taken is answered with 502"),
 		told(TLSOriginationRefused),
-		toldAt("spec.trafficPolicy.tls.{clientCertificate,privateKey,caCertificates,credentialName}", TLSOriginationRefused),
+		exact("spec.trafficPolicy.tls.{clientCertificate,privateKey,caCertificates,caCrl}", "files of the proxy, which are read again when they change"),
+		exact("spec.trafficPolicy.tls.credentialName", "for gateways"),
+		told(CredentialForSidecars),
+		told(DestinationCredentialRefused),
 		exact("spec.trafficPolicy.tls.subjectAltNames[]", "in the mode ISTIO_MUTUAL an endpoint must be who it is known as, if he is among the names, and else the first of them"),
+		exact("spec.trafficPolicy.tls.sni", "without it, and without subjectAltNames, requests ask for their host, for which the certificate must be; other connections ask for no name"),
 		told(IstioMutualSNI),
-		toldAt("spec.trafficPolicy.tls.{insecureSkipVerify,caCrl}", TLSOriginationRefused),
+		exact("spec.trafficPolicy.tls.insecureSkipVerify", ""),
 		exact("spec.trafficPolicy.portLevelSettings[].port.number", ""),
 		as("spec.trafficPolicy.portLevelSettings[]", "spec.trafficPolicy"),
 		told(TunnelRefused),

@@ -19,7 +19,7 @@ import "github.com/apisix-mesh/pilot-apisix/pkg/ir"
 // The entries for the rest of a proxy's configuration.
 var (
 	MixedMutualTLS = entry(ir.Approximated, "MixedMutualTLS", "MeshConfig", "enableAutoMtls",
-		"of a service some endpoints of which have a sidecar, those without get nothing: APISIX secures all connections of an upstream, or none")
+		"of a service some endpoints of which have a sidecar, a request that is tried again goes to one like the first: to one with a sidecar, or to one without")
 	PeerUnknown = entry(ir.Refused, "PeerUnknown", "MeshConfig", "trustDomain",
 		"endpoints get nothing of which nobody knows the service account, or whose name is too long for TLS: whom to expect there could not be checked")
 	MeshTCPKeepalive = entry(ir.NotCarried, "MeshTCPKeepalive", "MeshConfig", "tcpKeepalive.**",

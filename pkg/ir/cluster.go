@@ -65,6 +65,8 @@ type Endpoint struct {
 	Weight  int
 	// Peer is the DNS name in the certificate that the endpoint must show, where the mode of the cluster's TLS is IstioMutual.
 	Peer string
+	// PlainText says that the endpoint is not secured, though others of the cluster are.
+	PlainText bool
 	// Unhealthy endpoints get no requests, and are there to be counted.
 	Unhealthy bool
 	// Priority zero gets the requests as long as enough of its endpoints are healthy, then one etc.

@@ -14,15 +14,26 @@
 
 package ir
 
-// ClusterTLS is how the connections to a cluster's endpoints are secured.
+// ClusterTLS is how the connections to a cluster's endpoints are secured. But for Mode, what it has is for SimpleTLS and MutualTLS.
 type ClusterTLS struct {
 	Mode TLSMode
-	// SNI is what the endpoints are asked for and must prove to be, where the mode is not IstioMutual.
+	// SNI is what the endpoints are asked for; where it is empty, requests of HTTP ask for their host, and nothing else asks for any.
 	SNI string
-	// CACertificates is a file of the proxy with the authorities to trust; empty for those of the system.
+	// SubjectAltNames are those of which an endpoint's certificate must have one; any will do when there are none.
+	SubjectAltNames []string
+	// VerifyHost says that the certificate must have the host of the request, too.
+	VerifyHost bool
+	// CACertificates is a file of the proxy with the authorities to trust, and CA has them itself, in PEM; where both are empty, those of the system
+	// are trusted.
 	CACertificates string
+	CA             []byte
+	// CACRL is a file of the proxy with lists of revoked certificates; empty for none.
+	CACRL string
 	// ClientCertificate and PrivateKey are files of the proxy for MutualTLS.
 	ClientCertificate, PrivateKey string
+	// Credential is the certificate in their place, and CredentialName what it is called; nil for none.
+	Credential     *Certificate
+	CredentialName string
 	// SkipVerify takes whatever certificate an endpoint shows.
 	SkipVerify bool
 }

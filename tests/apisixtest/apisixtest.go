@@ -20,6 +20,7 @@ import (
 	"net/netip"
 	"os"
 	"os/user"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -85,7 +86,13 @@ func Start(t testing.TB, o Options) *APISIX {
 		t.Fatal(err)
 	}
 	a := &APISIX{Store: store, Address: freeAddress(t), Inbound: freeAddress(t)}
+	sockets, err := os.MkdirTemp("", "sock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(sockets) })
 	options := apisixconf.Options{
+		Mirror: filepath.Join(sockets, "mirror.sock"), StreamOrigination: filepath.Join(sockets, "tls.sock"),
 		Gateway: gateway.Listener.Addr().String(), Listen: []string{a.Address, a.Inbound}, Plugins: o.Plugins, Workers: o.Workers,
 		User: me.Username, ExtraLuaPath: lua.Path(pack), LuaModuleHook: lua.Hook, InboundPorts: append([]int{portOf(t, a.Inbound)}, o.InboundPorts...),
 		Capture: o.Capture,

@@ -33,7 +33,7 @@ const balancedHost = "x.example"
 func TestBalancers(t *testing.T) {
 	seen := map[string]int{}
 	for seed := range environment(t, "DIFF_BALANCERS", 300) {
-		r := &random{Rand: rand.New(rand.NewPCG(seed, 1))}
+		r := &random{Rand: rand.New(rand.NewPCG(seed, 1)), names: int(seed)}
 		s := r.balanced()
 		l := &lab{T: t}
 		x, err := s.generate(l)
@@ -61,10 +61,13 @@ func TestBalancers(t *testing.T) {
 			if c.Outliers != nil {
 				seen["outlier detection"]++
 			}
+			if c.TLS != nil {
+				seen["TLS"]++
+			}
 		}
 		l.close()
 	}
-	for _, what := range []string{"priorities", "weights", "outlier detection"} {
+	for _, what := range []string{"priorities", "weights", "outlier detection", "TLS"} {
 		if seen[what] == 0 {
 			t.Errorf("there were no %s", what)
 		}
@@ -115,7 +118,9 @@ func (r *random) balanced() *scenario {
 	}
 	for _, v := range versions {
 		p := r.trafficPolicy()
-		p.Tls = nil
+		if p.Tls.GetMode() == networking.ClientTLSSettings_ISTIO_MUTUAL {
+			p.Tls = nil
+		}
 		simple(p)
 		dr.Subsets = append(dr.Subsets, &networking.Subset{Name: v, Labels: map[string]string{"version": v}, TrafficPolicy: p})
 	}

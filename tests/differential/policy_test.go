@@ -46,7 +46,7 @@ func (x *sides) envoyPolicy(name string) string {
 		options.GetExplicitHttpConfig().GetHttp2ProtocolOptions() != nil {
 		scheme = apisix.SchemeGRPC
 	}
-	return policyText(lb, scheme, c.GetConnectTimeout().AsDuration(), envoyBalancer(c))
+	return policyText(lb, scheme, c.GetConnectTimeout().AsDuration(), envoyBalancer(c)+envoyTLS(c, options))
 }
 
 // apisixPolicy is that of an upstream.
@@ -55,13 +55,19 @@ func apisixPolicy(b []byte) string {
 		Type    string
 		Scheme  string
 		Timeout struct{ Connect float64 }
-		Args    struct{ Mesh meshBalancer } `json:"discovery_args"`
+		Args    struct {
+			Mesh meshBalancer
+			TLS  *meshTLS `json:"mesh_tls"`
+		} `json:"discovery_args"`
 	}
 	if err := json.Unmarshal(b, &u); err != nil {
 		return err.Error()
 	}
-	if u.Scheme == "" {
+	switch u.Scheme {
+	case "", apisix.SchemeHTTPS:
 		u.Scheme = apisix.SchemeHTTP
+	case apisix.SchemeGRPCS:
+		u.Scheme = apisix.SchemeGRPC
 	}
 	if u.Type == apisix.Mesh {
 		u.Type = map[string]string{
@@ -69,7 +75,7 @@ func apisixPolicy(b []byte) string {
 			apisix.MeshLeastRequest: apisix.LeastConn, apisix.MeshConsistentHash: apisix.CHash,
 		}[u.Args.Mesh.Policy]
 	}
-	return policyText(u.Type, u.Scheme, time.Duration(u.Timeout.Connect*float64(time.Second)), u.Args.Mesh.text())
+	return policyText(u.Type, u.Scheme, time.Duration(u.Timeout.Connect*float64(time.Second)), u.Args.Mesh.text()+u.Args.TLS.text())
 }
 
 func policyText(lb, scheme string, connect time.Duration, balancer string) string {

@@ -54,9 +54,7 @@ func (r *random) destinationRule() (config.GroupVersionKind, proto.Message) {
 func (r *random) trafficPolicy() *networking.TrafficPolicy {
 	out := &networking.TrafficPolicy{}
 	if r.maybe(10) {
-		out.Tls = &networking.ClientTLSSettings{Mode: pick(r, []networking.ClientTLSSettings_TLSmode{
-			networking.ClientTLSSettings_DISABLE, networking.ClientTLSSettings_SIMPLE, networking.ClientTLSSettings_ISTIO_MUTUAL,
-		})}
+		out.Tls = r.clientTLS()
 	}
 	switch r.IntN(5) {
 	case 0:

@@ -48,7 +48,7 @@ func (x *sides) told(c *call, k aspect, envoy, ours *answer) string {
 
 // endpointCodes tell that a cluster has other endpoints than on Envoy.
 var endpointCodes = []string{
-	"DynamicDNSRefused", "TLSOriginationRefused", "ProxyProtocolRefused", "RemoteNetwork", "UnixEndpoint", "MixedMutualTLS", "PeerUnknown",
+	"DynamicDNSRefused", "TLSOriginationRefused", "CredentialForSidecars", "DestinationCredentialRefused", "ProxyProtocolRefused", "RemoteNetwork", "UnixEndpoint", "PeerUnknown",
 }
 
 // policyCodes tell that a cluster has another policy than on Envoy.

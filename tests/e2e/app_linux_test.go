@@ -61,7 +61,11 @@ func upgrade(w http.ResponseWriter) {
 // serveTCP speaks first, when greeting is not empty, then says back what it is told with the pod's name in front.
 func (p *pod) serveTCP(port int, greeting string) {
 	p.t.Helper()
-	l := p.listen(port)
+	p.serveLines(p.listen(port), greeting)
+}
+
+// serveLines does the same at a listener.
+func (p *pod) serveLines(l net.Listener, greeting string) {
 	go func() {
 		for {
 			c, err := l.Accept()

@@ -22,8 +22,8 @@ import (
 	"time"
 )
 
-// serveHTTPS is an application that terminates TLS itself, with a certificate of an authority of its own.
-func (p *pod) serveHTTPS(port int, ca *authority, name string) {
+// serveApplicationTLS is an application that terminates TLS itself, with a certificate of an authority of its own.
+func (p *pod) serveApplicationTLS(port int, ca *authority, name string) {
 	p.t.Helper()
 	pair := ca.issue(p.t, time.Now().Add(-time.Minute), time.Hour, name)
 	s := &http.Server{ReadHeaderTimeout: patience, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -50,7 +50,7 @@ func (p *pod) getTLS(address, name string) string {
 	return got + " " + seen
 }
 
-const external = `apiVersion: networking.istio.io/v1
+const externalTLS = `apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: {name: %[1]s, namespace: default}
 spec:
@@ -66,15 +66,15 @@ spec:
 func TestApplicationsTLS(t *testing.T) {
 	ca := newAuthority(t, "somebody else")
 	m := newMesh(t, service("server", "10.96.0.10", "10.88.0.10", "{name: https-app, port: 443, targetPort: 8443}, {name: tls-app, port: 8444, targetPort: 8444}")+
-		service("client", "10.96.0.11", "10.88.0.11", both)+fmt.Sprintf(external, "red", 8441)+fmt.Sprintf(external, "blue", 8442))
+		service("client", "10.96.0.11", "10.88.0.11", both)+fmt.Sprintf(externalTLS, "red", 8441)+fmt.Sprintf(externalTLS, "blue", 8442))
 	m.apply("peers", strict)
 	server, client := m.newPod("server", "10.88.0.10").inject(), m.newPod("client", "10.88.0.11").inject()
 	outside := m.newPod("outside", "10.88.0.12")
-	server.serveHTTPS(8443, ca, "server.example.org")
-	server.serveHTTPS(8444, ca, "server.example.org")
-	outside.serveHTTPS(8441, ca, "red.example.com")
-	outside.serveHTTPS(8442, ca, "blue.example.com")
-	outside.serveHTTPS(443, ca, "elsewhere.example.com")
+	server.serveApplicationTLS(8443, ca, "server.example.org")
+	server.serveApplicationTLS(8444, ca, "server.example.org")
+	outside.serveApplicationTLS(8441, ca, "red.example.com")
+	outside.serveApplicationTLS(8442, ca, "blue.example.com")
+	outside.serveApplicationTLS(443, ca, "elsewhere.example.com")
 	server.ready()
 	client.ready()
 

@@ -159,6 +159,12 @@ func testGRPCAnswers(p *proxy) {
 // call makes a call with a gRPC client of its own, and returns the header that the server has sent.
 func (p *proxy) call(host, method string) (metadata.MD, error) {
 	p.t.Helper()
+	return p.callWith(host, method)
+}
+
+// callWith does the same with headers, each a name and a value.
+func (p *proxy) callWith(host, method string, headers ...string) (metadata.MD, error) {
+	p.t.Helper()
 	conn, err := grpc.NewClient("passthrough:///"+p.Address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithAuthority(host))
 	if err != nil {
 		p.t.Fatal(err)
@@ -167,6 +173,7 @@ func (p *proxy) call(host, method string) (metadata.MD, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var header metadata.MD
+	ctx = metadata.AppendToOutgoingContext(ctx, headers...)
 	err = conn.Invoke(ctx, method, &emptypb.Empty{}, &emptypb.Empty{}, grpc.Header(&header))
 	return header, err
 }

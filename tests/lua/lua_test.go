@@ -45,6 +45,8 @@ func TestPlugins(t *testing.T) {
 		{"Timeout", testTimeout},
 		{"TimeoutOfBodies", testTimeoutOfBodies},
 		{"RetryGRPC", testRetryGRPC},
+		{"Origination", testOrigination},
+		{"MirrorSecured", testMirrorSecured},
 		{"Upgrade", testUpgrade},
 		{"HTTP2", testHTTP2},
 		{"Refused", testRefused},

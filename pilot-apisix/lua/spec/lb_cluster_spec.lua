@@ -285,4 +285,27 @@ describe("tries", function()
         assert.is_nil(tries.nth("", 1))
         assert.is_nil(tries.nth(nil, 1))
     end)
+
+    it("stays with hosts of one kind", function()
+        local plain = {plain_text = true}
+        for _, conf in ipairs({{policy = "round_robin"}, {policy = "random"}, {policy = "consistent_hash"}}) do
+            local c = new({node(1), node(2, 1, plain), node(3), node(4, 1, plain)}, conf)
+            assert.is_true(c.mixed)
+            local function all(kind, tried)
+                local seen = {}
+                for i = 1, 200 do
+                    seen[c:choose_like(kind, c.env.now(), i * 20000000, tried).addr] = true
+                end
+                return seen
+            end
+            assert.same({["10.0.0.2:80"] = true, ["10.0.0.4:80"] = true}, all(true))
+            assert.same({["10.0.0.3:80"] = true}, all(false, {["10.0.0.1:80"] = true}))
+            -- There is no other of its kind left.
+            local again = all(false, {["10.0.0.1:80"] = true, ["10.0.0.3:80"] = true})
+            assert.is_nil(again["10.0.0.2:80"] or again["10.0.0.4:80"])
+        end
+        assert.is_false(new({node(1)}, {policy = "random"}).mixed)
+        local c = new({node(1), node(2, 1, {plain_text = true, unhealthy = true})}, {policy = "random"})
+        assert.is_nil(c:choose_like(true, c.env.now()))
+    end)
 end)

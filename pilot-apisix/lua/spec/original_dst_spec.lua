@@ -37,4 +37,24 @@ describe("original_dst", function()
         assert.is_false(original_dst.is_own("127.0.0.2", 15001, "127.0.0.1", "15001"))
         assert.is_false(original_dst.is_own("127.0.0.1", 15001, nil, nil))
     end)
+
+    it("secures an address like the node that it is", function()
+        local function secured(known)
+            local up = {nodes = {{host = "10.0.0.1", port = 80}}}
+            original_dst.secure(up, known, "10.0.0.1", 80)
+            return up
+        end
+        local nodes = {{host = "10.0.0.2", port = 80, metadata = {peer = "b"}}, {host = "10.0.0.1", port = 80, metadata = {peer = "a"}}}
+        local up = secured({nodes = nodes, discovery_args = {mesh_tls = {mode = "ISTIO_MUTUAL"}}})
+        assert.same({mode = "ISTIO_MUTUAL"}, up.discovery_args.mesh_tls)
+        assert.equal("a", up.nodes[1].metadata.peer)
+        local tls = {mode = "SIMPLE", sni = "x"}
+        up = secured({nodes = nodes, discovery_args = {mesh_tls = tls}})
+        assert.equal(tls, up.discovery_args.mesh_tls)
+        assert.is_nil(secured({nodes = nodes}).discovery_args)
+        -- Nothing is known, and nothing goes there.
+        up = secured(nil)
+        assert.same({mode = "ISTIO_MUTUAL"}, up.discovery_args.mesh_tls)
+        assert.is_nil(up.nodes[1].metadata.peer)
+    end)
 end)

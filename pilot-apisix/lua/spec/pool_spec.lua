@@ -14,11 +14,14 @@
 
 
 describe("pool", function()
-    local balancer, chosen, before, ngx_before
+    local balancer, chosen, before, ngx_before, prepared
+    local module = {pick_server = function(_, ctx) return ctx.node, "none" end}
     local stubs = {
         ["apisix.core"] = {log = {error = function() end}},
         ["apisix.mesh.upstream_tls"] = {
             settings = function(up) return up.tls end,
+            plain = function(_, tls, host) return tls.plain == host end,
+            prepare = function(_, node) prepared = node end,
             secure = function(_, _, tls)
                 if not tls.name then
                     return nil, "nobody"
@@ -40,7 +43,7 @@ describe("pool", function()
             before[name], package.loaded[name] = package.loaded[name], stub
         end
         rawset(_G, "ngx", {var = {}, ctx = {}})
-        require("apisix.mesh.pool").install()
+        require("apisix.mesh.pool").install(module)
     end)
 
     teardown(function()
@@ -73,7 +76,20 @@ describe("pool", function()
         -- HTTP/1.1 and gRPC to one port.
         ngx.ctx.api_ctx.upstream_scheme = "grpcs"
         assert.equal("grpcs#10.0.0.1:80#a.b._sa.td#1", choose("", "grpcs#10.0.0.1#80#reviews"))
+        ngx.ctx.api_ctx = {upstream_conf = {tls = {plain = "10.0.0.1"}}, upstream_scheme = "http"}
+        assert.equal("http#10.0.0.1:80", choose("", "https#10.0.0.1#80#reviews"))
         ngx.ctx.api_ctx = nil
+    end)
+
+    it("decides how a request goes on to the node that was chosen", function()
+        local node, err = module.pick_server(nil, {node = "one"})
+        assert.equal("one", node)
+        assert.equal("one", prepared)
+        prepared = nil
+        node, err = module.pick_server(nil, {})
+        assert.is_nil(node)
+        assert.equal("none", err)
+        assert.is_nil(prepared)
     end)
 
     it("makes no connection that cannot be secured", function()

@@ -141,6 +141,11 @@ func (c *sidecar) config() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A start takes away what an earlier APISIX left in this directory.
+	sockets, err := filepath.Abs(filepath.Join(c.cfg.Dir, "logs"))
+	if err != nil {
+		return nil, err
+	}
 	c.mu.Lock()
 	http, stream := c.plugins.of(c.store.Resources())
 	roots := c.roots
@@ -148,6 +153,7 @@ func (c *sidecar) config() ([]byte, error) {
 	o := apisixconf.Options{
 		Gateway: c.gateway, Plugins: http, StreamPlugins: stream, Workers: c.cfg.Workers, Identity: c.identity, Roots: roots,
 		ExtraLuaPath: lua.Path(pack), LuaModuleHook: lua.Hook, CloseConnections: c.draining.Load(),
+		Mirror: filepath.Join(sockets, "mesh_mirror.sock"), StreamOrigination: filepath.Join(sockets, "mesh_tls.sock"),
 	}
 	c.measure(&o)
 	if c.cfg.Capture {

@@ -72,13 +72,15 @@ type clusterInputs struct {
 	// mtls is what the service's workloads are asked for, accounts are the identities that they may have.
 	mtls     model.MutualTLSMode
 	accounts []string
+	// credential is what the rule's credentialName stands for; nil for none.
+	credential *clientCredential
 }
 
 func (c *clusterInputs) equal(o *clusterInputs) bool {
 	return c.key == o.key && c.stream == o.stream && c.service == o.service && c.rule.GetRule() == o.rule.GetRule() && c.mesh == o.mesh &&
 		c.inbound == o.inbound &&
 		c.clusterLocal == o.clusterLocal && c.multiNetwork == o.multiNetwork && c.shards.equal(o.shards) &&
-		c.mtls == o.mtls && slices.Equal(c.accounts, o.accounts)
+		c.mtls == o.mtls && slices.Equal(c.accounts, o.accounts) && c.credential.equal(o.credential)
 }
 
 // want says that a route leads to the cluster, and returns the cluster's name.
@@ -128,6 +130,7 @@ func (b *builder) clusters(prev *ir.Config, last *inputs) ([]*ir.Cluster, []clus
 			c.multiNetwork = multiNetwork
 			c.shards = reader.read(b.in.Endpoints, svc).clone()
 			b.serviceIdentity(&c)
+			c.credential = b.clientCredential(&c)
 		}
 		all = append(all, c)
 	}

@@ -38,19 +38,17 @@ func (b *builder) serviceIdentity(c *clusterInputs) {
 
 // clientTLS takes over what a DestinationRule says of TLS.
 func (b *clusterBuilder) clientTLS(t *networking.ClientTLSSettings, src ir.Source) {
-	out := &ir.ClusterTLS{SNI: t.Sni}
 	switch t.Mode {
 	case networking.ClientTLSSettings_DISABLE:
 		return
 	case networking.ClientTLSSettings_ISTIO_MUTUAL:
-		b.cluster.TLS = out
+		b.cluster.TLS = &ir.ClusterTLS{Mode: ir.IstioMutual}
 		if t.Sni != "" {
 			b.diagnose(fidelity.IstioMutualSNI, src.At("sni"), "%q", t.Sni)
 		}
 		return
-	default:
-		b.diagnose(fidelity.TLSOriginationRefused, src.At("mode"), "%s", t.Mode)
 	}
+	b.originate(t, src)
 }
 
 // upstreamTLS decides on mutual TLS where no DestinationRule does (buildUpstreamTLSSettings).
@@ -64,8 +62,7 @@ func (b *clusterBuilder) upstreamTLS() {
 	b.auto = !b.cluster.OriginalDst
 }
 
-// secure says who each endpoint must prove to be. Those that cannot be secured like the others are left out: a cluster's connections are all
-// of one kind.
+// secure says who each endpoint must prove to be, and which have no sidecar to prove it.
 func (f *endpointFilter) secure() {
 	c := f.cluster
 	if c.TLS == nil || c.TLS.Mode != ir.IstioMutual {
@@ -82,9 +79,8 @@ func (f *endpointFilter) secure() {
 		e := c.Endpoints[i]
 		if f.auto && !mutual(ep) {
 			plain++
-			continue
-		}
-		if e.Peer = f.peer(ep); e.Peer == "" {
+			e.PlainText = true
+		} else if e.Peer = f.peer(ep); e.Peer == "" {
 			unknown++
 			continue
 		}
@@ -93,10 +89,10 @@ func (f *endpointFilter) secure() {
 	c.Endpoints, f.originals = kept, originals
 	src := serviceSource(f.inputs.service)
 	if plain > 0 {
-		f.diagnose(fidelity.MixedMutualTLS, src, "%d of %d", plain, plain+unknown+len(kept))
+		f.diagnose(fidelity.MixedMutualTLS, src, "%d of %d", plain, unknown+len(kept))
 	}
 	if unknown > 0 {
-		f.diagnose(fidelity.PeerUnknown, src, "%d of %d", unknown, plain+unknown+len(kept))
+		f.diagnose(fidelity.PeerUnknown, src, "%d of %d", unknown, unknown+len(kept))
 	}
 }
 

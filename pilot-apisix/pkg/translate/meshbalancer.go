@@ -26,7 +26,7 @@ func needsMesh(c *ir.Cluster) bool {
 		return true
 	}
 	for i := range c.Endpoints {
-		if e := &c.Endpoints[i]; e.Priority != 0 || e.Unhealthy {
+		if e := &c.Endpoints[i]; e.Priority != 0 || e.Unhealthy || e.PlainText {
 			return true
 		}
 	}

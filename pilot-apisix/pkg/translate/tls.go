@@ -21,14 +21,19 @@ import (
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
 )
 
-// upstreamTLS secures the connections of u, which has the nodes of c already. One name is mostly that of all nodes.
+// upstreamTLS secures the connections of u, which has the nodes of c already.
 func upstreamTLS(u *apisix.Upstream, c *ir.Cluster) {
+	if c.TLS.Mode != ir.IstioMutual {
+		originate(u, c.TLS)
+		return
+	}
 	u.TLS = &apisix.MeshTLS{Mode: apisix.IstioMutual}
 	if len(c.Endpoints) == 0 {
 		return
 	}
+	// One name is mostly that of all nodes.
 	first := c.Endpoints[0].Peer
-	if !slices.ContainsFunc(c.Endpoints, func(e ir.Endpoint) bool { return e.Peer != first }) {
+	if !slices.ContainsFunc(c.Endpoints, func(e ir.Endpoint) bool { return e.Peer != first || e.PlainText }) {
 		u.TLS.Peer = first
 		return
 	}
@@ -36,9 +41,44 @@ func upstreamTLS(u *apisix.Upstream, c *ir.Cluster) {
 	i := 0
 	for j := range c.Endpoints {
 		if e := &c.Endpoints[j]; i < len(u.Nodes) && e.Address == u.Nodes[i].Host && e.Port == u.Nodes[i].Port {
-			u.Nodes[i].Metadata.Peer = e.Peer
+			u.Nodes[i].Metadata.Peer, u.Nodes[i].Metadata.PlainText = e.Peer, e.PlainText
+			u.TLS.Mixed = u.TLS.Mixed || e.PlainText
 			i++
 		}
+	}
+}
+
+// originate gives u TLS of its own. A certificate that is not in files is an object apart, of the kind in which keys are not shown.
+func originate(u *apisix.Upstream, t *ir.ClusterTLS) {
+	u.TLS = &apisix.MeshTLS{
+		Mode: apisix.SimpleTLS, SNI: t.SNI, SubjectAltNames: t.SubjectAltNames, VerifyHost: t.VerifyHost,
+		CA: string(t.CA), CACertificates: t.CACertificates, CACRL: t.CACRL,
+		ClientCertificate: t.ClientCertificate, PrivateKey: t.PrivateKey, InsecureSkipVerify: t.SkipVerify,
+	}
+	if t.Mode == ir.MutualTLS {
+		u.TLS.Mode = apisix.MutualTLS
+	}
+	if t.Credential != nil {
+		u.ClientCertID = clientCertID(t)
+	}
+}
+
+func clientCertID(t *ir.ClusterTLS) string { return apisix.ID("client", t.CredentialName) }
+
+// clientCertificates are the certificates that clusters show to their endpoints, each once.
+func (t *translator) clientCertificates() {
+	seen := map[string]struct{}{}
+	for _, c := range t.cfg.Clusters {
+		if c.TLS == nil || c.TLS.Credential == nil {
+			continue
+		}
+		id := clientCertID(c.TLS)
+		if _, dup := seen[id]; dup {
+			continue
+		}
+		seen[id] = struct{}{}
+		out := apisix.SSL{ID: id, Type: apisix.SSLClientType, Cert: string(c.TLS.Credential.Chain), Key: string(c.TLS.Credential.Key)}
+		t.out.Resources = append(t.out.Resources, t.resource(apisix.SSLs, id, &out, c.Sources))
 	}
 }
 

@@ -37,6 +37,7 @@ func Translate(cfg *ir.Config, prev *Output) *Output {
 		t.routes()
 		t.streamRoutes()
 		t.gateway()
+		t.clientCertificates()
 		t.takeOver()
 	}
 	t.diagnostics()

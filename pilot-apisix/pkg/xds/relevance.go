@@ -15,12 +15,15 @@
 package xds
 
 import (
+	"slices"
 	"strings"
 
 	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pilot/pkg/model/credentials"
 	"istio.io/istio/pkg/config/schema/kind"
 	"istio.io/istio/pkg/util/sets"
+
+	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/pkg/ingest"
 )
 
 // irrelevantKinds are the kinds of configuration that no APISIX resource is made from: when a push concerns nothing
@@ -62,30 +65,30 @@ func concerns(proxy *model.Proxy, req *model.PushRequest) bool {
 	return false
 }
 
-// namesSecret tells whether a server of the gateway names the Secret or ConfigMap, or the one with its CA. Whether the proxy may
-// have it does not matter here.
+// namesSecret tells whether a server of the gateway, or a DestinationRule for it, names the Secret or ConfigMap, or the one with its CA. Whether
+// the proxy may have it does not matter here.
 func namesSecret(proxy *model.Proxy, key model.ConfigKey) bool {
-	if proxy.MergedGateway == nil {
-		return false
-	}
 	name := strings.TrimSuffix(key.Name, credentials.SdsCaSuffix)
 	namespace := proxy.ConfigNamespace
 	if proxy.VerifiedIdentity != nil {
 		namespace = proxy.VerifiedIdentity.Namespace
 	}
-	for server := range proxy.MergedGateway.GatewayNameForServer {
-		t := server.GetTls()
-		for _, credential := range append([]string{t.GetCredentialName(), t.GetCaCertCredentialName()}, t.GetCredentialNames()...) {
-			if credential == "" {
-				continue
-			}
-			r, err := credentials.ParseResourceName(credentials.ToResourceName(credential), namespace, "", "")
-			if err == nil && r.ResourceKind == key.Kind && r.Namespace == key.Namespace && strings.TrimSuffix(r.Name, credentials.SdsCaSuffix) == name {
+	named := func(credential string) bool {
+		if credential == "" {
+			return false
+		}
+		r, err := credentials.ParseResourceName(credentials.ToResourceName(credential), namespace, "", "")
+		return err == nil && r.ResourceKind == key.Kind && r.Namespace == key.Namespace && strings.TrimSuffix(r.Name, credentials.SdsCaSuffix) == name
+	}
+	if proxy.MergedGateway != nil {
+		for server := range proxy.MergedGateway.GatewayNameForServer {
+			t := server.GetTls()
+			if slices.ContainsFunc(append([]string{t.GetCredentialName(), t.GetCaCertCredentialName()}, t.GetCredentialNames()...), named) {
 				return true
 			}
 		}
 	}
-	return false
+	return slices.ContainsFunc(ingest.DestinationCredentials(proxy), named)
 }
 
 // insists tells whether a computation that failed in the same state is to be tried again for this push: it is for one

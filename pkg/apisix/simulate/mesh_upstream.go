@@ -36,8 +36,18 @@ type meshBalancerJSON struct {
 		MinimumRingSize  int             `json:"minimum_ring_size"`
 	} `json:"mesh"`
 	TLS *struct {
-		Mode string `json:"mode"`
-		Peer string `json:"peer"`
+		Mode               string   `json:"mode"`
+		Peer               string   `json:"peer"`
+		Mixed              bool     `json:"mixed"`
+		SNI                string   `json:"sni"`
+		SubjectAltNames    []string `json:"subject_alt_names"`
+		VerifyHost         bool     `json:"verify_host"`
+		CA                 string   `json:"ca"`
+		CACertificates     string   `json:"ca_certificates"`
+		CACRL              string   `json:"ca_crl"`
+		ClientCertificate  string   `json:"client_certificate"`
+		PrivateKey         string   `json:"private_key"`
+		InsecureSkipVerify bool     `json:"insecure_skip_verify"`
 	} `json:"mesh_tls"`
 }
 
@@ -62,6 +72,7 @@ func nodeMetadata(b json.RawMessage) apisix.NodeMetadata {
 		Locality       string `json:"locality"`
 		LocalityWeight int    `json:"locality_weight"`
 		Peer           string `json:"peer"`
+		PlainText      bool   `json:"plain_text"`
 	}
 	if len(b) == 0 || json.Unmarshal(b, &in) != nil {
 		return apisix.NodeMetadata{}

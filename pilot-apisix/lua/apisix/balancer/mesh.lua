@@ -221,13 +221,19 @@ function _M.new(_, upstream)
         if pool and not admit(ctx) then
             return refuse(ctx, OVERFLOW, true)
         end
-        local host = members:choose(ngx.now(), hashed and place(ctx, upstream.key), ctx.balancer_tried_servers,
-            remote(ctx))
+        local at, tried_before, other_than = hashed and place(ctx, upstream.key), ctx.balancer_tried_servers, remote(ctx)
+        local host
+        if members.mixed and ctx.mesh_plain ~= nil then
+            host = members:choose_like(ctx.mesh_plain, ngx.now(), at, tried_before, other_than)
+        else
+            host = members:choose(ngx.now(), at, tried_before, other_than)
+        end
         if not host then
             picker.release(ctx)
             return refuse(ctx, NO_HOST)
         end
         host.load.active = host.load.active + 1
+        ctx.mesh_plain = host.plain
         ctx.mesh_host, ctx.mesh_tries, ctx.mesh_priority = host, (ctx.mesh_tries or 0) + 1, host.priority
         return host.addr
     end

@@ -74,6 +74,7 @@ ffi.cdef([[
     } mesh_ngx_stream_lua_request_t;
 
     int SSL_CTX_set_alpn_protos(void *ctx, const char *protos, unsigned int length);
+    void SSL_CTX_set_cert_verify_callback(void *ctx, void *callback, void *argument);
 ]])
 
 local HTTP, STREAM = 0x50545448, 0x4d525453
@@ -92,6 +93,8 @@ end
 _M.HTTP1 = wire({"istio-http/1.1", "istio", "http/1.1"})
 _M.HTTP2 = wire({"istio-h2", "istio", "h2"})
 _M.TCP = wire({"istio"})
+-- And elsewhere; nothing for HTTP/1.1.
+_M.ORIGINATED_HTTP2 = wire({"h2"})
 
 -- offset is where a module's configuration has its ngx_ssl_t, next to what a directive sets.
 local function offset(name, directive, distance)
@@ -143,8 +146,7 @@ end
 
 local UNKNOWN = "this nginx keeps its configuration of TLS in another place"
 
--- http makes the location of the request at hand offer protocols, once for all its requests.
-function _M.http(grpc)
+local function http_context(grpc)
     local r = ffi.cast("mesh_ngx_http_request_head_t *", get_request())
     local p
     if grpc then
@@ -159,7 +161,40 @@ function _M.http(grpc)
     if not ctx then
         return nil, UNKNOWN
     end
+    return ctx
+end
+
+-- http makes the location of the request at hand offer protocols, once for all its requests.
+function _M.http(grpc)
+    local ctx, err = http_context(grpc)
+    if not ctx then
+        return nil, err
+    end
     return offer(ctx, grpc and _M.HTTP2 or _M.HTTP1)
+end
+
+local asked = {}
+
+-- originate_grpc makes the location of the request at hand, which is for gRPC with TLS of an upstream's own, offer HTTP/2 and ask Lua whether a
+-- certificate will do: nginx's directive for that is for proxy_pass only.
+function _M.originate_grpc()
+    local ctx, err = http_context(true)
+    if not ctx then
+        return nil, err
+    end
+    local id = tonumber(ffi.cast("uintptr_t", ctx))
+    if not asked[id] then
+        local ok, handler = pcall(function()
+            ffi.cdef("int ngx_http_lua_proxy_ssl_verify_handler(void *store, void *argument);")
+            return C.ngx_http_lua_proxy_ssl_verify_handler
+        end)
+        if not ok then
+            return nil, UNKNOWN
+        end
+        C.SSL_CTX_set_cert_verify_callback(ctx, ffi.cast("void *", handler), nil)
+        asked[id] = true
+    end
+    return offer(ctx, _M.ORIGINATED_HTTP2)
 end
 
 -- stream does the same for the server of the connection at hand.

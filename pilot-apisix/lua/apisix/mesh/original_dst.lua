@@ -58,22 +58,26 @@ function _M.is_own(host, port, server_host, server_port)
 end
 
 -- secure has the upstream up, to one address, prove what the node of another upstream with that address must. known is that upstream. A
--- node that is not known may prove anything, so that nothing is sent there.
+-- node that is not known may prove anything, so that nothing is sent there. TLS of the upstream's own is the same for all addresses.
 function _M.secure(up, known, host, port)
     local args = known and known.discovery_args
     local tls = args and args.mesh_tls
-    if not tls then
+    if known and not tls then
+        return
+    end
+    if tls and tls.mode ~= "ISTIO_MUTUAL" then
+        up.discovery_args = {mesh_tls = tls}
         return
     end
     local peer
-    for _, node in ipairs(known.nodes or {}) do
+    for _, node in ipairs(known and known.nodes or {}) do
         if node.host == host and node.port == port then
             peer = tls.peer or node.metadata and node.metadata.peer
             break
         end
     end
     up.nodes[1].metadata = {peer = peer}
-    up.discovery_args = {mesh_tls = {mode = tls.mode}}
+    up.discovery_args = {mesh_tls = {mode = "ISTIO_MUTUAL"}}
 end
 
 -- inbound_source is the address that connections to the workload come from (InboundPassthroughBindIpv4 and Ipv6 of Istio).

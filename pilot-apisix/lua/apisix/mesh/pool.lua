@@ -24,15 +24,25 @@ local ngx_var = ngx.var
 
 local _M = {}
 
--- install wraps what APISIX's balancer calls.
-function _M.install()
+-- install wraps what APISIX's balancer calls, and what it is asked for before a request goes on its way.
+function _M.install(module)
+    local pick_server = module.pick_server
+    function module.pick_server(route, ctx)
+        local server, err = pick_server(route, ctx)
+        if server then
+            upstream_tls.prepare(ctx, server)
+        end
+        return server, err
+    end
     local set_current_peer = balancer.set_current_peer
     function balancer.set_current_peer(host, port, opts)
         local ctx = ngx.ctx.api_ctx
         local up = ctx and ctx.upstream_conf
         local tls = up and upstream_tls.settings(up)
         local pool = opts and opts.pool
-        if tls then
+        if tls and upstream_tls.plain(up, tls, host, port) then
+            pool = pool and (ctx.upstream_scheme or "") .. "#" .. host .. ":" .. port
+        elseif tls then
             local secured, err = upstream_tls.secure(ctx, up, tls, host, port)
             if not secured then
                 core.log.error("no connection to ", host, ":", port, ": ", err)

@@ -13,22 +13,29 @@
 -- limitations under the License.
 
 -- Secures the connections to the nodes of an upstream that says so in discovery_args.mesh_tls. With mutual TLS of the mesh, the proxy shows
--- the workload's certificate, and nginx compares the one that it is shown with a DNS name: that of the upstream, or of the node.
+-- the workload's certificate, and nginx compares the one that it is shown with a DNS name: that of the upstream, or of the node. Nodes
+-- without a sidecar are spoken to in plain text. With TLS of the upstream's own, which a DestinationRule asks for, apisix.mesh.verify compares.
 
 local alpn = require("apisix.mesh.alpn")
 local core = require("apisix.core")
+local files = require("apisix.mesh.files")
 local identity = require("apisix.mesh.identity")
-local ipairs = ipairs
-local ngx_var = ngx.var
-local rawget = rawget
-local setmetatable = setmetatable
-
 local is_http = ngx.config.subsystem == "http"
+local apisix_ssl = require("apisix.ssl")
+local ngx_ssl = require("ngx.ssl")
 local nginx = is_http and require("resty.apisix.upstream") or require("resty.apisix.stream.upstream")
+local origination = is_http and require("apisix.mesh.origination")
+local stream_server = not is_http and require("apisix.mesh.stream_server")
+local verify = require("apisix.mesh.verify")
+local ipairs = ipairs
+local md5 = ngx.md5
+local ngx_var = ngx.var
+local setmetatable = setmetatable
+local string = string
 
 local _M = {}
 
--- The names of nodes by their addresses, for each list of nodes that differ in them.
+-- What nodes are to prove by their addresses, for each list of nodes that differ in it: a name, or false for those that speak plain text.
 local names = setmetatable({}, {__mode = "k"})
 
 local function names_of(nodes)
@@ -36,7 +43,12 @@ local function names_of(nodes)
     if not known then
         known = {}
         for _, node in ipairs(nodes) do
-            known[node.host .. ":" .. node.port] = node.metadata and node.metadata.peer
+            local meta = node.metadata
+            if meta and meta.plain_text then
+                known[node.host .. ":" .. node.port] = false
+            else
+                known[node.host .. ":" .. node.port] = meta and meta.peer
+            end
         end
         names[nodes] = known
     end
@@ -49,9 +61,49 @@ function _M.settings(up)
     return args and args.mesh_tls
 end
 
+-- own says that the settings are the upstream's own, and not the mesh's.
+function _M.own(tls)
+    return tls.mode ~= "ISTIO_MUTUAL"
+end
+
+-- plain says that a node speaks plain text, whatever the others of its upstream do.
+function _M.plain(up, tls, host, port)
+    return tls.mixed and names_of(up.nodes)[host .. ":" .. port] == false
+end
+
 -- peer is the name that the node must prove.
 function _M.peer(up, tls, host, port)
     return tls.peer or names_of(up.nodes)[host .. ":" .. port]
+end
+
+local PLAIN = {https = "http", grpcs = "grpc"}
+
+-- The server in nginx's configuration for connections that are not HTTP.
+local SERVER = "mesh-tls"
+
+-- prepare decides, while that can still be done, how a request or a connection goes on to the node that was chosen for it.
+function _M.prepare(ctx, node)
+    local up = ctx.upstream_conf
+    local tls = up and _M.settings(up)
+    if not tls then
+        return
+    end
+    if _M.own(tls) then
+        if is_http then
+            return origination.follow(ctx)
+        end
+        local ok, err = stream_server.use(SERVER)
+        if not ok then
+            core.log.error("a connection cannot be secured: ", err)
+        end
+        ctx.mesh_tls_location = ok
+        return
+    end
+    if is_http and _M.plain(up, tls, node.host, node.port) then
+        local scheme = PLAIN[ctx.upstream_scheme] or "http"
+        ctx.upstream_scheme = scheme
+        ctx.var.upstream_scheme = scheme
+    end
 end
 
 local warned
@@ -69,9 +121,7 @@ local function offer(scheme)
     end
 end
 
--- secure prepares the connection to a node that the balancer has chosen. It is nil with a reason when it must not be made, else what
--- connections have to have in common to be shared.
-function _M.secure(ctx, up, tls, host, port)
+local function mutual(ctx, up, tls, host, port)
     local own, err = identity.get()
     if not own then
         return nil, err
@@ -97,6 +147,110 @@ function _M.secure(ctx, up, tls, host, port)
     end
     offer(ctx.upstream_scheme)
     return peer .. "#" .. own.version
+end
+
+-- client_certificate shows the upstream's own certificate, from files or from an object of /apisix/ssls; it returns its version.
+local function client_certificate(ctx, tls, sni)
+    local cert, key, version, err
+    if tls.client_certificate then
+        cert, version = files.get(tls.client_certificate, ngx_ssl.parse_pem_cert)
+        if not cert then
+            return nil, version
+        end
+        key, err = files.get(tls.private_key, ngx_ssl.parse_pem_priv_key)
+        if not key then
+            return nil, err
+        end
+        version = version .. "#" .. err
+    else
+        local object = ctx.upstream_ssl
+        if not object then
+            return nil, "its certificate has not come yet"
+        end
+        cert, err = apisix_ssl.fetch_cert(sni, object.cert)
+        if not cert then
+            return nil, err
+        end
+        key, err = apisix_ssl.fetch_pkey(sni, object.key)
+        if not key then
+            return nil, err
+        end
+        version = md5(object.cert)
+    end
+    local ok
+    ok, err = nginx.set_cert_and_key(cert, key)
+    return ok and version, err
+end
+
+-- host_of is the host of a Host header without its port.
+local function host_of(header)
+    if not header then
+        return ""
+    end
+    return string.match(header, "^%[([^%]]*)%]") or string.match(header, "^[^:]*")
+end
+
+-- The settings of upstreams as one short text each.
+local digests = setmetatable({}, {__mode = "k"})
+
+local function digest_of(tls)
+    local known = digests[tls]
+    if not known then
+        known = md5(core.json.stably_encode(tls))
+        digests[tls] = known
+    end
+    return known
+end
+
+local function originate(ctx, tls)
+    if not ctx.mesh_tls_location then
+        return nil, "it is on its way through a place in nginx that secures nothing"
+    end
+    local expected, version, err = {names = tls.subject_alt_names}, "", nil
+    if not tls.insecure_skip_verify then
+        expected.trusted, version = verify.authorities(tls)
+        if not expected.trusted then
+            return nil, version
+        end
+    end
+    local sni = tls.sni
+    if is_http then
+        local host = host_of(ctx.var.upstream_host)
+        -- nginx asks for no address.
+        sni = sni or (string.find(host, ":", 1, true) and "" or host)
+        if tls.verify_host then
+            expected.host = host
+        end
+        ngx_var.mesh_peer = sni
+    else
+        sni = sni or ""
+        ngx_var.upstream_sni = sni
+    end
+    if ctx.upstream_scheme == "grpcs" and is_http then
+        local ok
+        ok, err = alpn.originate_grpc()
+        if not ok then
+            return nil, err
+        end
+    end
+    local shown = ""
+    if tls.mode == "MUTUAL" then
+        shown, err = client_certificate(ctx, tls, sni)
+        if not shown then
+            return nil, err
+        end
+    end
+    ctx.mesh_expected = expected
+    return core.table.concat({sni, expected.host or "", digest_of(tls), version, shown}, "#")
+end
+
+-- secure prepares the connection to a node that the balancer has chosen. It is nil with a reason when it must not be made, else what
+-- connections have to have in common to be shared.
+function _M.secure(ctx, up, tls, host, port)
+    if _M.own(tls) then
+        return originate(ctx, tls)
+    end
+    return mutual(ctx, up, tls, host, port)
 end
 
 return _M

@@ -23,6 +23,7 @@ local balancer = require("apisix.balancer.mesh")
 local chance = require("apisix.mesh.chance")
 local grpc = require("apisix.mesh.grpc")
 local memo = require("apisix.mesh.memo")
+local hop = require("apisix.mesh.mirror")
 local path = require("apisix.mesh.path")
 local shadow = require("apisix.mesh.shadow")
 local upstream = require("apisix.upstream")
@@ -105,6 +106,9 @@ end
 
 -- connect gives a connection to the node of a job.
 local function connect(httpc, job)
+    if job.hop then
+        return httpc:connect({host = job.hop, pool = "mesh-mirror"})
+    end
     local options = {
         scheme = job.scheme,
         host = job.node.host,
@@ -232,6 +236,35 @@ local function template_of(var)
     return {method = req.get_method(), path = where, query = query, headers = headers, body = body}
 end
 
+-- job_for is what is to be done for an upstream, without the request; nil where there is nobody to send to, with a reason to complain of.
+local function job_for(id)
+    local up = upstream.get_by_id(id)
+    if not up then
+        return nil
+    end
+    local job = {upstream_id = id, timeout = up.timeout or {connect = TIMEOUT, send = TIMEOUT, read = TIMEOUT}}
+    if hop.needed(up) then
+        job.hop = hop.socket()
+        if not job.hop then
+            return nil, "config.yaml says of no way to it that is secured (plugin_attr.mesh.mirror)"
+        end
+        return up.nodes and #up.nodes > 0 and job or nil
+    end
+    local node
+    if up.type == "mesh" then
+        node = balancer.pick(up)
+    elseif up.nodes then
+        node = shadow.pick(up.nodes, random)
+    end
+    if not node then
+        return nil
+    end
+    job.scheme = up.scheme == "https" and "https" or "http"
+    job.node = {host = node.host, port = node.port or (job.scheme == "https" and 443 or 80)}
+    job.client_cert, job.client_key = up.tls and up.tls.client_cert, up.tls and up.tls.client_key
+    return job
+end
+
 local function mirror(plan, ctx)
     local var = ctx.var
     if var.http_upgrade or grpc.is_grpc(var.http_content_type) then
@@ -245,34 +278,24 @@ local function mirror(plan, ctx)
                 complain(m.id, "too many are under way")
                 return
             end
-            local up = upstream.get_by_id(m.id)
-            local node
-            if up and up.type == "mesh" then
-                node = balancer.pick(up)
-            elseif up and up.nodes then
-                node = shadow.pick(up.nodes, random)
+            local job, why = job_for(m.id)
+            if why then
+                complain(m.id, why)
             end
-            if node then
+            if job then
                 template = template or template_of(var)
                 if not template then
                     return
                 end
-                local scheme = up.scheme == "https" and "https" or "http"
                 local host = template.headers["Host"]
-                local job = {
-                    method = template.method,
-                    path = template.path,
-                    query = template.query,
-                    headers = template.headers,
-                    body = template.body,
-                    upstream_id = m.id,
-                    node = {host = node.host, port = node.port or (scheme == "https" and 443 or 80)},
-                    scheme = scheme,
-                    sni = scheme == "https" and (var.upstream_host or host) or nil,
-                    client_cert = up.tls and up.tls.client_cert,
-                    client_key = up.tls and up.tls.client_key,
-                    timeout = up.timeout or {connect = TIMEOUT, send = TIMEOUT, read = TIMEOUT},
-                }
+                job.method, job.path, job.query = template.method, template.path, template.query
+                job.headers, job.body = template.headers, template.body
+                if job.hop then
+                    job.headers = core.table.clone(template.headers)
+                    job.headers[hop.HEADER] = m.id
+                elseif job.scheme == "https" then
+                    job.sni = var.upstream_host or host
+                end
                 pending = pending + 1
                 local ok, err = timer_at(0, send, job)
                 if not ok then

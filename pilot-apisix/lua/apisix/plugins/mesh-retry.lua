@@ -25,6 +25,7 @@
 
 local core = require("apisix.core")
 local memo = require("apisix.mesh.memo")
+local origination = require("apisix.mesh.origination")
 local retry = require("apisix.mesh.retry")
 local ctxdump = require("resty.ctxdump")
 local balancer = require("ngx.balancer")
@@ -105,6 +106,8 @@ local plan_of = memo.new(function(conf)
         most = retry.most(conf.per_try_timeout, conf.timeout),
         -- In its location a body is not held back, so that it can be cut when the time is over.
         location = (class ~= "connect-failure" or conf.timeout) and LOCATIONS[class] or nil,
+        -- The same for an upstream with TLS of its own.
+        secured = origination.LOCATIONS[class],
         -- Upstreams as this plan shows them to the balancer. They come and go with every change of endpoints.
         wrapped = setmetatable({}, {__mode = "kv"}),
     }
@@ -174,7 +177,13 @@ function _M.before_proxy(conf, ctx)
         ctx.server_picker = around
     end
     local scheme = ctx.upstream_scheme
-    if not plan.location or scheme == "grpc" or scheme == "grpcs" then
+    if scheme == "grpc" or scheme == "grpcs" then
+        return
+    end
+    if ctx.mesh_origination then
+        return origination.go(ctx, plan.secured)
+    end
+    if not plan.location then
         return
     end
     -- The rest of APISIX's access phase does not run any more; this much of it matters.

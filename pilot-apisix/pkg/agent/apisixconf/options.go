@@ -44,6 +44,11 @@ type Options struct {
 	Identity string
 	// Roots stands for the content of RootCertFile, so that another one is another configuration.
 	Roots string
+	// Mirror is the path of a unix socket for copies of requests that must be secured; such are not made when empty. LuaModuleHook must be set then.
+	Mirror string
+	// StreamOrigination is the path of another one, which nginx needs to have for TLS to servers of TCP that the mesh does not secure; there is none
+	// when empty. LuaModuleHook must be set then.
+	StreamOrigination string
 	// InboundPorts are the ports of those of the addresses, for HTTP and for TCP, that take what is sent to the workload. The
 	// others take what the workload sends.
 	InboundPorts []int
@@ -144,6 +149,8 @@ func (o *Options) validate() error {
 		{"LuaModuleHook", o.LuaModuleHook, moduleName},
 		{"Identity", o.Identity, word},
 		{"Roots", o.Roots, word},
+		{"Mirror", o.Mirror, word},
+		{"StreamOrigination", o.StreamOrigination, word},
 	} {
 		if f.value != "" && !f.allowed.MatchString(f.value) {
 			return fmt.Errorf("%s %q: nginx.conf cannot hold this", f.field, f.value)

@@ -259,6 +259,9 @@ func meshAttributes(o *Options) (object, error) {
 	if o.Identity != "" {
 		out["identity"], out["roots"] = o.Identity, o.Roots
 	}
+	if o.Mirror != "" {
+		out["mirror"] = o.Mirror
+	}
 	return out, nil
 }
 
@@ -305,13 +308,25 @@ func nginxConfig(o *Options) object {
 	if slices.Contains(o.Plugins, retryPlugin) {
 		server += retryLocations(location)
 	}
-	requested := httpSnippet
+	if o.LuaModuleHook != "" {
+		server += originationLocations()
+	}
+	snippet := httpSnippet
 	if o.Router {
-		requested = routerSnippet
+		snippet = routerSnippet
+	}
+	snippet += peerSnippet + directions(ports(o.InboundPorts)) + sourceSnippet + "grpc_bind $upstream_source;\n"
+	if o.Mirror != "" {
+		snippet += mirrors(o.Mirror, func(prefix string) string {
+			if o.Identity == "" {
+				return ""
+			}
+			return verify(prefix, o.Identity, "$mesh_peer")
+		})
 	}
 	config := object{
 		"http":                              http,
-		"http_configuration_snippet":        requested + peerSnippet + directions(ports(o.InboundPorts)) + sourceSnippet + "grpc_bind $upstream_source;\n",
+		"http_configuration_snippet":        snippet,
 		"http_server_configuration_snippet": server,
 		"worker_processes":                  workers,
 	}
@@ -339,6 +354,9 @@ func streams(o *Options) string {
 	if o.Identity != "" {
 		// APISIX's servers have a name of their own, which our Lua sets.
 		out += verify("proxy", o.Identity, "")
+	}
+	if o.StreamOrigination != "" {
+		out += streamOrigination(o.StreamOrigination)
 	}
 	if o.Capture != nil {
 		out += o.Capture.server()

@@ -43,9 +43,9 @@ var retryClasses = []retryClass{
 	{"5xx", "error timeout invalid_header http_500 http_502 http_503 http_504 non_idempotent"},
 }
 
-// retryLocation is APISIX's own location @disable_proxy_buffering, which its router leads to in the same way, with other
+// proxyLocation is APISIX's own location @disable_proxy_buffering, which its router leads to in the same way, with other
 // conditions. Responses are not held back: the time for a response ends while it is on its way, as it does with Envoy.
-const retryLocation = `location @mesh_retry_%s {
+const proxyLocation = `location @mesh_%s {
     access_by_lua_block { apisix.disable_proxy_buffering_access_phase() }
     proxy_http_version 1.1;
     proxy_set_header Host $upstream_host;
@@ -58,7 +58,7 @@ const retryLocation = `location @mesh_retry_%s {
     proxy_buffer_size 16k;
     proxy_busy_buffers_size 16k;
     %sproxy_next_upstream %s;
-    proxy_pass $upstream_scheme://apisix_backend$upstream_uri;
+    proxy_pass %s://apisix_backend$upstream_uri;
     header_filter_by_lua_block { apisix.http_header_filter_phase() }
     body_filter_by_lua_block { apisix.http_body_filter_phase() }
     log_by_lua_block { apisix.http_log_phase() }
@@ -70,7 +70,7 @@ const retryLocation = `location @mesh_retry_%s {
 func retryLocations(tls string) string {
 	var b strings.Builder
 	for _, c := range retryClasses {
-		fmt.Fprintf(&b, retryLocation, c.name, strings.ReplaceAll(tls, "\n", "\n    "), c.conditions)
+		fmt.Fprintf(&b, proxyLocation, "retry_"+c.name, strings.ReplaceAll(tls, "\n", "\n    "), c.conditions, "$upstream_scheme")
 	}
 	return b.String()
 }

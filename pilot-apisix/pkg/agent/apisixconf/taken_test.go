@@ -28,8 +28,11 @@ import (
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix/instance/instancetest"
 )
 
-// goldenIdentity is where goldens have the workload's certificate.
-const goldenIdentity = "/etc/istio/proxy/apisix/identity"
+// goldenDir is where goldens have the instance, and goldenIdentity the workload's certificate.
+const (
+	goldenDir      = "/etc/istio/proxy/apisix"
+	goldenIdentity = goldenDir + "/identity"
+)
 
 // TestTaken has a real APISIX and its nginx read every golden, with the places and the user of this machine.
 func TestTaken(t *testing.T) {
@@ -53,7 +56,7 @@ func TestTaken(t *testing.T) {
 			assert.NoError(t, err)
 			assert.NoError(t, os.WriteFile(filepath.Join(identity, RootCertFile), root, 0o600))
 			for _, place := range [][2]string{
-				{goldenIdentity, identity},
+				{goldenDir, dir},
 				{"/usr/local/share/pilot-apisix/lua", pack},
 				{"/usr/share/mesh", pack},
 				{"user: istio-proxy", "user: " + me.Username},

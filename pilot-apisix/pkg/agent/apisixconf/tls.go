@@ -61,3 +61,65 @@ const peerSnippet = `map $server_port $mesh_peer {
     default "";
 }
 `
+
+// origination are the directives for connections to servers that have TLS of their own, of which apisix.mesh.verify judges the certificates. With
+// the mode Peer OpenSSL ends a handshake whose certificate is not taken; nginx itself compares nothing.
+const origination = `%[1]s_ssl_name $mesh_peer;
+%[1]s_ssl_server_name on;
+%[1]s_ssl_protocols TLSv1.2 TLSv1.3;
+%[1]s_ssl_verify off;
+%[1]s_ssl_session_reuse off;
+%[1]s_ssl_conf_command VerifyMode Peer;
+`
+
+func originations(prefix string) string { return fmt.Sprintf(origination, prefix) }
+
+// verification has Lua judge certificates. The directive is for proxy_pass alone.
+const verification = `lua_upstream_skip_openssl_default_verify on;
+proxy_ssl_verify_by_lua_block { require("apisix.mesh.verify").handshake() }
+`
+
+// grpcLocation is APISIX's @grpc_pass for servers that have TLS of their own. Only beside a proxy_pass does nginx take the directive that has the
+// handshake ask Lua; the later grpc_pass is what handles requests, and apisix.mesh.alpn has its handshakes ask too.
+const grpcLocation = `location @mesh_tls_grpc {
+    access_by_lua_block { apisix.grpc_access_phase() }
+    grpc_set_header ":authority" $upstream_host;
+    grpc_set_header Content-Type application/grpc;
+    grpc_set_header TE trailers;
+    grpc_socket_keepalive on;
+    %sproxy_pass https://apisix_backend;
+    grpc_pass grpcs://apisix_backend;
+    header_filter_by_lua_block { apisix.http_header_filter_phase() }
+    body_filter_by_lua_block { apisix.http_body_filter_phase() }
+    log_by_lua_block { apisix.http_log_phase() }
+}
+`
+
+// originationLocations are the named locations for requests to servers that have TLS of their own: one for each class of retries, of which the
+// first is for requests without such, and one for gRPC.
+func originationLocations() string {
+	var b strings.Builder
+	deeper := func(s string) string { return strings.ReplaceAll(s, "\n", "\n    ") }
+	proxy := originations("proxy")
+	for _, c := range retryClasses {
+		fmt.Fprintf(&b, proxyLocation, "tls_"+c.name, deeper(proxy+verification), c.conditions, "https")
+	}
+	fmt.Fprintf(&b, grpcLocation, deeper(proxy+originations("grpc")+verification))
+	return b.String()
+}
+
+// tlsServer is how connections that are not HTTP go on to servers that have TLS of their own (apisix.mesh.stream_server). Nobody comes to its socket.
+const tlsServer = `server {
+    listen unix:%s;
+    server_name mesh-tls;
+    proxy_pass apisix_backend;
+    proxy_ssl on;
+    %slog_by_lua_block { apisix.stream_log_phase() }
+}
+`
+
+// streamOrigination is the server of tlsServer.
+func streamOrigination(socket string) string {
+	own := strings.ReplaceAll(originations("proxy")+verification, "$mesh_peer", "$upstream_sni")
+	return fmt.Sprintf(tlsServer, socket, strings.ReplaceAll(own, "\n", "\n    "))
+}

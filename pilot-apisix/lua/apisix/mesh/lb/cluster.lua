@@ -48,6 +48,7 @@ function _M.hosts(nodes, loads)
                 locality_weight = meta.locality_weight or 1,
                 unhealthy = meta.unhealthy or false,
                 ejected = meta.unhealthy or false,
+                plain = meta.plain_text or false,
                 load = loads[addr],
             }
         end
@@ -59,6 +60,10 @@ end
 function _M.new(name, hosts, conf, env)
     local self = setmetatable({name = name, all = hosts, conf = conf, env = env}, mt)
     local now = env.now()
+    for i = 1, #hosts do
+        -- Some are secured and others are not.
+        self.mixed = self.mixed or hosts[i].plain
+    end
     if conf.outlier_detection then
         self.detector = outlier.new(env.store, name, conf.outlier_detection, now)
     end
@@ -183,6 +188,27 @@ function _M.choose(self, now, place, tried, other_than)
         end
     end
     return host
+end
+
+-- choose_like is a host that speaks plain text, or one that does not, as plain says: a further try cannot go over to the other kind. Where
+-- the choice falls on none of them, it is any that is healthy, tried before or not.
+function _M.choose_like(self, plain, now, place, tried, other_than)
+    for _ = 1, ATTEMPTS do
+        local host = self:choose(now, place, tried, other_than)
+        if not host or host.plain == plain and not (tried and tried[host.addr]) then
+            return host
+        end
+    end
+    local again
+    for _, host in ipairs(self.all) do
+        if host.plain == plain and not host.ejected and not host.unhealthy then
+            if not (tried and tried[host.addr]) then
+                return host
+            end
+            again = again or host
+        end
+    end
+    return again
 end
 
 return _M

@@ -1,0 +1,77 @@
+-- Copyright The pilot-apisix Authors
+--
+-- Licensed under the Apache License, Version 2.0 (the "License");
+-- you may not use this file except in compliance with the License.
+-- You may obtain a copy of the License at
+--
+--     http://www.apache.org/licenses/LICENSE-2.0
+--
+-- Unless required by applicable law or agreed to in writing, software
+-- distributed under the License is distributed on an "AS IS" BASIS,
+-- WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+-- See the License for the specific language governing permissions and
+-- limitations under the License.
+
+-- Requests to an upstream with TLS of its own, which is not the mesh's, go on in a location of their own: nginx has the protocols that it
+-- offers and the way it checks certificates for each location.
+
+local core = require("apisix.core")
+local ctxdump = require("resty.ctxdump")
+local ngx = ngx
+local get_phase = ngx.get_phase
+
+local _M = {}
+
+-- By the classes of mesh-retry.
+_M.LOCATIONS = {
+    ["connect-failure"] = "@mesh_tls_connect_failure",
+    ["reset"] = "@mesh_tls_reset",
+    ["gateway-error"] = "@mesh_tls_gateway_error",
+    ["5xx"] = "@mesh_tls_5xx",
+}
+_M.GRPC = "@mesh_tls_grpc"
+
+-- exec goes on in a location, which gets the request's context back.
+function _M.exec(location)
+    ngx.var.ctx_ref = ctxdump.stash_ngx_ctx()
+    return ngx.exec(location)
+end
+
+-- go lets the request at hand go on in a location; what APISIX does after its plugins is done here.
+function _M.go(ctx, location)
+    ctx.mesh_tls_location = true
+    if not ctx._resp_source then
+        ctx._apisix_proxied = true
+    end
+    return _M.exec(location)
+end
+
+-- last comes after the plugins of a request, as if it were one of them.
+local last = {name = "mesh-tls"}
+
+function last.before_proxy(_, ctx)
+    if get_phase() == "balancer" or ctx.bypass_nginx_upstream or ctx.dubbo_proxy_enabled then
+        return
+    end
+    -- It has nothing to do with further tries.
+    local plugins = ctx.plugins
+    plugins[#plugins] = nil
+    plugins[#plugins] = nil
+    local scheme = ctx.upstream_scheme
+    return _M.go(ctx, (scheme == "grpc" or scheme == "grpcs") and _M.GRPC or _M.LOCATIONS["connect-failure"])
+end
+
+local CONF = {}
+
+-- follow has the request at hand go on in its location when its plugins are done. Until then ctx.mesh_origination says so.
+function _M.follow(ctx)
+    ctx.mesh_origination = true
+    local plugins = ctx.plugins
+    if not plugins then
+        core.log.error("a request without plugins cannot go to an upstream with TLS of its own")
+        return
+    end
+    plugins[#plugins + 1], plugins[#plugins + 2] = last, CONF
+end
+
+return _M
