@@ -168,7 +168,8 @@ func TestEnvoy(t *testing.T) {
 	const ports = "{name: http-web, port: 80, targetPort: 8080}, {name: grpc-api, port: 81, targetPort: 8080}, {name: tcp-db, port: 3306, targetPort: 3306}"
 	m := newMeshOf(t, trusted, service("server", "10.96.0.10", "10.88.0.10", "{name: http-web, port: 80, targetPort: 8080}, {name: tcp-db, port: 3306, targetPort: 3306},"+
 		" {name: http2-web, port: 82, targetPort: 8082}")+
-		service("client", "10.96.0.11", "10.88.0.11", both)+service("envoy", "10.96.0.12", "10.88.0.12", ports)+service("foreign", "10.96.0.13", "10.88.0.13", ports))
+		service("client", "10.96.0.11", "10.88.0.11", both)+service("envoy", "10.96.0.12", "10.88.0.12", ports)+service("foreign", "10.96.0.13", "10.88.0.13", ports+
+		", {name: http-named, port: 90, targetPort: 8090}, {name: tcp-named, port: 91, targetPort: 8091}, {name: http-late, port: 92, targetPort: 8092}, {name: tcp-late, port: 93, targetPort: 8093}"))
 	m.apply("peers", strict)
 	server, client := m.newPod("server", "10.88.0.10").inject(), m.newPod("client", "10.88.0.11").inject()
 	envoy, foreign := m.newPod("envoy", "10.88.0.12"), m.newPod("foreign", "10.88.0.13")
@@ -187,6 +188,10 @@ func TestEnvoy(t *testing.T) {
 	sidecar.serve(envoy, pair, 8080, 3306)
 	// As a CA that is not istiod would sign it.
 	stranger.serve(foreign, trusted.issue(t, time.Now().Add(-time.Minute), time.Hour, "spiffe://cluster.local/ns/default/sa/foreign"), 8080, 3306)
+	const withName = "spiffe://cluster.local/ns/default/sa/foreign,foreign.default._sa.cluster.local"
+	named, late := &envoyServer{}, &envoyServer{}
+	named.serve(foreign, trusted.issue(t, time.Now().Add(-time.Minute), time.Hour, withName), 8090, 8091)
+	late.serve(foreign, trusted.issue(t, time.Now().Add(-2*time.Hour), time.Hour, withName), 8092, 8093)
 	server.ready()
 	client.ready()
 
@@ -221,6 +226,17 @@ func TestEnvoy(t *testing.T) {
 		// The client ends the handshake before it looks at the name: that is TLS 1.3, and nginx.
 		if n := stranger.requests.Load(); n > 0 {
 			t.Errorf("a certificate without a DNS name: %d requests arrived", n)
+		}
+	})
+	t.Run("to another CA's", func(t *testing.T) {
+		m.expect("with the name: HTTP", "200 foreign", func() string { return client.get("10.96.0.13:90", "foreign:90") })
+		m.expect("with the name: TCP", "foreign hello", func() string { return client.say("10.96.0.13:91", "hello") })
+		m.expect("expired: HTTP", "502", func() string { return client.get("10.96.0.13:92", "foreign:92") })
+		if got := client.say("10.96.0.13:93", "hello"); strings.Contains(got, "hello") {
+			t.Errorf("expired: TCP: %q", got)
+		}
+		if n := late.requests.Load(); n > 0 {
+			t.Errorf("expired: %d requests arrived", n)
 		}
 	})
 	t.Run("from Envoy", func(t *testing.T) {

@@ -248,16 +248,6 @@ func (p *pod) dial(ctx context.Context, address string) (net.Conn, error) {
 	return c, err
 }
 
-// dialUDP opens a socket for datagrams.
-func (p *pod) dialUDP(address string) (net.Conn, error) {
-	var c net.Conn
-	err := p.inside(func() (err error) {
-		c, err = net.Dial("udp", address)
-		return err
-	})
-	return c, err
-}
-
 // listen listens as the pod's application.
 func (p *pod) listen(port int) net.Listener {
 	p.t.Helper()

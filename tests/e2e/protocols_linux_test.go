@@ -105,6 +105,7 @@ func (p *pod) webSocket(address, host string) string {
 	if err != nil {
 		return "error: " + err.Error()
 	}
+	defer response.Body.Close()
 	for i := range 5 {
 		text := fmt.Sprintf("frame %d\n", i)
 		if _, err := io.WriteString(c, text); err != nil {
