@@ -154,10 +154,14 @@ func testOrigination(p *proxy) {
 					up[k] = v
 				}
 				p.upstream(id, up, s.address)
-				p.put("routes", id, object{"id": id, "hosts": []string{name + ".tls.test"}, "uri": "/*", "upstream_id": id,
-					"vars": []any{[]any{"http_x_scheme", "==", scheme}}})
-				p.put("routes", id+"-retry", object{"id": id + "-retry", "hosts": []string{name + ".tls.test"}, "uri": "/*", "upstream_id": id,
-					"vars": []any{[]any{"http_x_scheme", "==", scheme + "-retry"}}, "plugins": object{"mesh-retry": object{"attempts": 2, "class": "5xx", "timeout": 20}}})
+				p.put("routes", id, object{
+					"id": id, "hosts": []string{name + ".tls.test"}, "uri": "/*", "upstream_id": id,
+					"vars": []any{[]any{"http_x_scheme", "==", scheme}},
+				})
+				p.put("routes", id+"-retry", object{
+					"id": id + "-retry", "hosts": []string{name + ".tls.test"}, "uri": "/*", "upstream_id": id,
+					"vars": []any{[]any{"http_x_scheme", "==", scheme + "-retry"}}, "plugins": object{"mesh-retry": object{"attempts": 2, "class": "5xx", "timeout": 20}},
+				})
 			}
 			p.sync()
 			ask := func(scheme string) {

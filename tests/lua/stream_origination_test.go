@@ -111,8 +111,10 @@ func TestStreamOrigination(t *testing.T) {
 	}{
 		{name: "no server name", cert: right, tls: object{"mode": "SIMPLE", "ca_certificates": ca, "verify_host": true}},
 		{name: "server name", cert: right, tls: object{"mode": "SIMPLE", "ca_certificates": ca, "sni": "a.test"}, sni: "a.test"},
-		{name: "names", cert: right, tls: object{"mode": "SIMPLE", "ca": string(trusted.pem), "sni": "a.test",
-			"subject_alt_names": []string{"b.test", "spiffe://mesh/ns/a/sa/b"}}, sni: "a.test"},
+		{name: "names", cert: right, tls: object{
+			"mode": "SIMPLE", "ca": string(trusted.pem), "sni": "a.test",
+			"subject_alt_names": []string{"b.test", "spiffe://mesh/ns/a/sa/b"},
+		}, sni: "a.test"},
 		{name: "skip", cert: stranger.issue(time.Hour), tls: object{"mode": "SIMPLE", "insecure_skip_verify": true}},
 		{name: "files", cert: right, tls: object{"mode": "MUTUAL", "ca_certificates": ca, "client_certificate": file("cert.pem", cert), "private_key": file("key.pem", key)}, client: "client.test"},
 		{name: "object", cert: right, tls: object{"mode": "MUTUAL", "ca_certificates": ca}, more: object{"tls": object{"client_cert_id": "line-client"}}, client: "client.test"},

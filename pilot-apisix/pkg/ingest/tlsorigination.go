@@ -81,15 +81,16 @@ func (b *clusterBuilder) credential(out *ir.ClusterTLS, t *networking.ClientTLSS
 		b.diagnose(fidelity.DestinationCredentialRefused, src, "%q: %s", t.CredentialName, c.own.Unreadable)
 		return false
 	case out.Mode == ir.MutualTLS && len(c.own.Key) == 0:
-		b.diagnose(fidelity.DestinationCredentialRefused, src, "%q: there is no such Secret with tls.crt and tls.key that the gateway may have: create it in the "+
-			"namespace of the gateway, whose service account must be allowed to list Secrets", t.CredentialName)
+		b.diagnose(fidelity.DestinationCredentialRefused, src, "%q: there is no such Secret with tls.crt and tls.key that the gateway may have: create it "+
+			"in the namespace of the gateway, whose service account must be allowed to list Secrets", t.CredentialName)
 		return false
 	case !out.SkipVerify && len(c.ca.CA) == 0:
-		b.diagnose(fidelity.DestinationCredentialRefused, src, "%q: there is no ca.crt in the Secret itself or in one with %s behind the name, that the gateway may have",
-			t.CredentialName, credentials.SdsCaSuffix)
+		b.diagnose(fidelity.DestinationCredentialRefused, src, "%q: there is no ca.crt that the gateway may have in the Secret itself, or in one with "+
+			"%s behind the name", t.CredentialName, credentials.SdsCaSuffix)
 		return false
 	case !out.SkipVerify && c.ca.CRL:
-		b.diagnose(fidelity.DestinationCredentialRefused, src, "%q has a ca.crl, which would not be looked at: name it in caCrl as a file of the gateway", t.CredentialName)
+		b.diagnose(fidelity.DestinationCredentialRefused, src, "%q has a ca.crl, which would not be looked at: name files of the gateway in "+
+			"caCertificates and caCrl", t.CredentialName)
 		return false
 	}
 	if out.Mode == ir.MutualTLS {
