@@ -54,6 +54,8 @@ type Options struct {
 	// Listen are further addresses for TCP, and InboundPorts those of their ports that take what is sent to the workload.
 	Listen       []string
 	InboundPorts []int
+	// RetryClasses are those that routes of the test ask for.
+	RetryClasses []string
 	// Change, when it is set, changes config.yaml before APISIX reads it.
 	Change func(config map[string]any)
 }
@@ -85,7 +87,8 @@ func Start(t testing.TB, o Options) *APISIX {
 	a := &APISIX{Store: store, Address: freeAddress(t), Inbound: freeAddress(t)}
 	options := apisixconf.Options{
 		Gateway: gateway.Listener.Addr().String(), Listen: []string{a.Address, a.Inbound}, Plugins: o.Plugins, Workers: o.Workers,
-		User: me.Username, ExtraLuaPath: lua.Path(pack), LuaModuleHook: lua.Hook, InboundPorts: append([]int{portOf(t, a.Inbound)}, o.InboundPorts...),
+		RetryClasses: o.RetryClasses,
+		User:         me.Username, ExtraLuaPath: lua.Path(pack), LuaModuleHook: lua.Hook, InboundPorts: append([]int{portOf(t, a.Inbound)}, o.InboundPorts...),
 	}
 	if len(o.StreamPlugins) > 0 {
 		a.Stream, a.InboundStream = freeAddress(t), freeAddress(t)

@@ -46,7 +46,7 @@ type proxy struct {
 // start runs APISIX with one worker: what a worker remembers is then what every request meets.
 func start(t *testing.T) *proxy {
 	t.Helper()
-	return &proxy{APISIX: apisixtest.Start(t, apisixtest.Options{Plugins: append(lua.Plugins(), "proxy-rewrite", "key-auth"), Workers: 1}), t: t, rounds: new(int)}
+	return &proxy{APISIX: apisixtest.Start(t, apisixtest.Options{Plugins: append(lua.Plugins(), "proxy-rewrite", "key-auth"), Workers: 1, RetryClasses: []string{"404_429"}}), t: t, rounds: new(int)}
 }
 
 // upstream puts an upstream in place. nodes are host:port, each of weight 1, or with "=<weight>" behind.

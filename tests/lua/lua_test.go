@@ -41,6 +41,8 @@ func TestPlugins(t *testing.T) {
 		{"MirrorBounds", testMirrorBounds},
 		{"Retry", testRetry},
 		{"RetryNodes", testRetryNodes},
+		{"RetryPauses", testRetryPauses},
+		{"RetryPreviousHosts", testRetryPreviousHosts},
 		{"PerTryTimeout", testPerTryTimeout},
 		{"Timeout", testTimeout},
 		{"TimeoutOfBodies", testTimeoutOfBodies},

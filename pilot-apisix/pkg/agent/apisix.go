@@ -130,9 +130,9 @@ func (c *sidecar) config() ([]byte, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	http, stream := c.plugins.of(c.store.Resources())
+	uses := c.plugins.of(c.store.Resources())
 	o := apisixconf.Options{
-		Gateway: c.gateway, Plugins: http, StreamPlugins: stream, Workers: c.cfg.Workers, Identity: c.identity, Roots: c.roots,
+		Gateway: c.gateway, Plugins: uses.http, StreamPlugins: uses.stream, RetryClasses: uses.retryClasses, Workers: c.cfg.Workers, Identity: c.identity, Roots: c.roots,
 		ExtraLuaPath: lua.Path(pack), LuaModuleHook: lua.Hook,
 	}
 	if c.cfg.Capture {

@@ -125,7 +125,7 @@ func (b *builder) serviceGroup(svc *model.Service, port int) hostGroup {
 		routes: []ir.Route{{
 			Name:         "default",
 			Destinations: []ir.Destination{{Cluster: cluster}},
-			Retries:      b.retries(nil, ir.Source{}),
+			Retries:      b.retries(nil, false),
 			Source:       src,
 		}},
 		source: src,

@@ -102,6 +102,10 @@ end
 -- refuse answers with 503 while that can be done; otherwise APISIX does with what this returns.
 local function refuse(ctx, body, overloaded)
     if is_http and get_phase() == "access" then
+        if ctx.mesh_tries then
+            -- A further try: mesh-retry answers with what was to be repeated.
+            return nil, body
+        end
         if overloaded then
             ngx.header["x-envoy-overloaded"] = "true"
         end

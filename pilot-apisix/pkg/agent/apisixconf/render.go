@@ -231,6 +231,9 @@ func meshAttributes(o *Options) (object, error) {
 		tls = append(tls, e.port)
 	}
 	out := object{"inbound_ports": ports(o.InboundPorts), "tls_ports": ports(tls)}
+	if slices.Contains(o.Plugins, retryPlugin) {
+		out["retry_classes"] = retryClasses(o)
+	}
 	if o.Capture != nil {
 		out["capture"] = o.Capture.attributes()
 	}
@@ -275,7 +278,7 @@ func nginxConfig(o *Options) object {
 		location = verify("proxy", o.Identity, "$mesh_peer")
 	}
 	if slices.Contains(o.Plugins, retryPlugin) {
-		server += retryLocations(location)
+		server += retryLocations(retryClasses(o), location)
 	}
 	config := object{
 		"http":                              http,

@@ -39,6 +39,7 @@ func TestGolden(t *testing.T) {
 			Stream:        []string{"127.0.0.1:15003"},
 			Plugins:       []string{"traffic-split", "prometheus", "mesh-retry", "proxy-rewrite", "prometheus"},
 			InboundPorts:  []int{15006},
+			RetryClasses:  []string{"429_502", "5xx_404_409", "503"},
 			StreamPlugins: []string{"limit-conn"},
 			LuaModuleHook: "apisix.mesh.hook",
 			Control:       "127.0.0.1:9090",
@@ -92,6 +93,8 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"an unknown level", func(o *Options) { o.ErrorLogLevel = "loud" }, "ErrorLogLevel"},
 		{"a quote in a path", func(o *Options) { o.ExtraLuaPath = `x";` }, "ExtraLuaPath"},
 		{"a hook that is no module", func(o *Options) { o.LuaModuleHook = "a;b" }, "LuaModuleHook"},
+		{"a class of retries with a directive", func(o *Options) { o.RetryClasses = []string{"503 504; x"} }, "RetryClasses"},
+		{"a class of a status that is none", func(o *Options) { o.RetryClasses = []string{"5xx_499"} }, "RetryClasses"},
 		{"an inbound port too high", func(o *Options) { o.InboundPorts = []int{70000} }, "InboundPorts"},
 		{"workers", func(o *Options) { o.Workers = -1 }, "Workers"},
 	} {
