@@ -75,8 +75,10 @@ function _M.around(picker, clear, previous)
         upstream = picker.upstream,
         after_balance = picker.after_balance,
         get = function(ctx)
-            if previous then
+            if previous and ctx.balancer_tried_servers then
+                -- APISIX's consistent hash goes on from the last node as long as there are tried ones.
                 _M.forget(ctx, clear)
+                ctx.balancer_tried_servers = nil
             end
             local server, err = get(ctx)
             if not server then
