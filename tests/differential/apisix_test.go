@@ -174,6 +174,9 @@ func (p *player) endpoints(id string) string {
 	if c := p.clusters[id]; c != nil && c.OriginalDst {
 		return originalDestination
 	}
+	if c := p.clusters[id]; c != nil && c.DynamicDNS {
+		return namedHost
+	}
 	u, _ := p.config.Upstream(id)
 	var out []string
 	for _, n := range u.Nodes {

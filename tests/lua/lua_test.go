@@ -55,6 +55,8 @@ func TestPlugins(t *testing.T) {
 		{"Locality", testLocality},
 		{"Warmup", testWarmup},
 		{"Limits", testLimits},
+		{"DNS", testDNS},
+		{"DynamicDNS", testDynamicDNS},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			sub := *p

@@ -76,7 +76,8 @@ function _M.secure(ctx, up, tls, host, port)
     if not own then
         return nil, err
     end
-    local peer = _M.peer(up, tls, host, port)
+    -- A node that stands for a DNS name is not listed by its addresses.
+    local peer = _M.peer(up, tls, host, port) or ctx.mesh_host and ctx.mesh_host.peer
     if not peer then
         return nil, "nobody knows whom to expect at " .. host .. ":" .. port
     end
