@@ -143,7 +143,8 @@ func TestCanonical(t *testing.T) {
 		&apisix.MeshMirror{Mirrors: []apisix.MirrorTo{{UpstreamID: "u", Percentage: 1}, {UpstreamID: "v", Percentage: 0.25}}},
 		&apisix.MeshRedirect{Code: 301, Scheme: "https", Authority: "a", Port: 1, PrefixRewrite: &apisix.PrefixRewrite{Prefix: "/a", Rewrite: "/b"}},
 		&apisix.MeshRedirect{Code: 301, Path: "/a"},
-		&apisix.MeshRetry{SetAttempts: true, Class: apisix.Retry5xx, PerTryTimeout: 0.5, Timeout: 1},
+		&apisix.MeshRetry{SetAttempts: true, On: []string{apisix.Retry5xx}, Statuses: []int{404, 409}, Backoff: 0.1, PreviousHosts: true, PerTryTimeout: 0.5, Timeout: 1},
+		&apisix.MeshRetry{SetAttempts: true, Attempts: 1, On: []string{}, Statuses: []int{503}},
 		&apisix.MeshRewrite{URI: &apisix.PrefixRewrite{Rewrite: "/"}, Authority: "a"},
 		&apisix.MeshRewrite{Regex: &apisix.RegexRewrite{Pattern: "a", Substitution: "$1"}},
 		&apisix.MeshSplit{Destinations: []apisix.SplitDestination{{UpstreamID: "u", Weight: 1, Authority: "a", Request: operations, Response: operations}, {}}},
@@ -159,6 +160,32 @@ func TestCanonical(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
+func TestRetryClasses(t *testing.T) {
+	for _, tt := range []struct {
+		on       []string
+		statuses []int
+		class    string
+		// first and n are the first of the class's statuses, and how many there are.
+		first, n int
+	}{
+		{[]string{apisix.RetryConnectFailure}, nil, "reset", 0, 0},
+		{[]string{apisix.Retry5xx, apisix.RetryReset}, nil, "5xx", 500, 100},
+		{[]string{apisix.RetryGatewayError}, []int{409, 500}, "gateway_error_409_500", 409, 5},
+		{nil, []int{404, 503}, "404_503", 404, 2},
+	} {
+		class := apisix.RetryClass(tt.on, tt.statuses)
+		statuses, ok := apisix.RetryClassStatuses(class)
+		if class != tt.class || !ok || len(statuses) != tt.n || tt.n > 0 && statuses[0] != tt.first {
+			t.Errorf("%v %v: class %s of %v", tt.on, tt.statuses, class, statuses)
+		}
+	}
+	for _, class := range []string{"", "_", "x", "299", "600", "499", "5xx_a", "503 504"} {
+		if _, ok := apisix.RetryClassStatuses(class); ok {
+			t.Errorf("%q is no class", class)
 		}
 	}
 }

@@ -22,6 +22,15 @@ const (
 	MeshConsistentHash = "consistent_hash"
 )
 
+// The values of MeshBalancer.DNS.
+const (
+	// MeshDNSOne uses one address of each name at a time.
+	MeshDNSOne = "one"
+	// MeshDNSHost sends each request to the host that it names, and a connection to the server that its ClientHello names, at the
+	// port of the only node, which is nothing more.
+	MeshDNSHost = "host"
+)
+
 // MeshBalancer says how an upstream of the Type Mesh chooses among its nodes. The words are those of Istio's DestinationRule,
 // times are in seconds, and what is zero is left out.
 type MeshBalancer struct {
@@ -38,6 +47,10 @@ type MeshBalancer struct {
 	RetryBudget *MeshRetryBudget
 	// MinimumRingSize is the number of points of a hash ring.
 	MinimumRingSize int
+	// DNS is MeshDNSOne, MeshDNSHost, or empty for all addresses of each name.
+	DNS string
+	// DNSRefresh is when a name is looked up again whose records have no time to live, or that was not found.
+	DNSRefresh float64
 }
 
 // MeshOutlierDetection ejects nodes after failures. A zero threshold ejects none.
@@ -84,6 +97,8 @@ type NodeMetadata struct {
 	Peer string
 	// PlainText says that the node is not secured, though others are.
 	PlainText bool
+	// DNS is a name, the addresses of which are the nodes in the place of this one.
+	DNS string
 }
 
 func (m *MeshBalancer) appendJSON(b []byte) []byte {
@@ -96,6 +111,10 @@ func (m *MeshBalancer) appendJSON(b []byte) []byte {
 		pool.positive("max_connections", p.MaxConnections)
 		pool.positive("max_retries", p.MaxRetries)
 		o.b = pool.end()
+	}
+	o.string("dns", m.DNS)
+	if m.DNSRefresh > 0 {
+		o.number("dns_refresh", m.DNSRefresh)
 	}
 	o.bool("locality_weighted", m.LocalityWeighted)
 	o.positive("min_health_percent", m.MinHealthPercent)
@@ -137,6 +156,7 @@ func (d *MeshOutlierDetection) appendJSON(b []byte) []byte {
 
 func (m NodeMetadata) appendJSON(b []byte) []byte {
 	o := beginObject(b)
+	o.string("dns", m.DNS)
 	o.string("locality", m.Locality)
 	o.positive("locality_weight", m.LocalityWeight)
 	o.string("peer", m.Peer)

@@ -14,16 +14,28 @@
 
 package apisix
 
-// The failures after which MeshRetry tries again, each with all of those before it.
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The failures after which MeshRetry tries again: Envoy's conditions of the same names.
 const (
-	// RetryConnectFailure is a connection that could not be made, or broke before a request that may be repeated was answered.
-	RetryConnectFailure = "connect-failure"
-	// RetryReset is a try without an answer, timeouts included, whatever the method.
+	// RetryConnectFailure and RetryResetBeforeRequest are tries without a connection.
+	RetryConnectFailure     = "connect-failure"
+	RetryResetBeforeRequest = "reset-before-request"
+	// RetryReset is a try without a response, timeouts included.
 	RetryReset = "reset"
-	// RetryGatewayError adds the statuses 502, 503 and 504.
+	// RetryGatewayError adds the statuses 502, 503 and 504, and Retry5xx all from 500 to 599.
 	RetryGatewayError = "gateway-error"
-	// Retry5xx adds the status 500.
-	Retry5xx = "5xx"
+	Retry5xx          = "5xx"
+)
+
+// The least and the most status that MeshRetry can repeat: nginx lets no others come back.
+const (
+	LeastRetryStatus = 300
+	MostRetryStatus  = 599
 )
 
 // MeshRetry is the plugin mesh-retry: total timeout and retries of a route. A route with it must have no Timeout.
@@ -31,10 +43,16 @@ type MeshRetry struct {
 	// SetAttempts says that Attempts, and not the upstream's Retries, is the number of further tries.
 	SetAttempts bool
 	Attempts    int
-	// Class is RetryConnectFailure when empty.
-	Class string
+	// On are conditions, sorted; RetryConnectFailure when nil.
+	On []string
+	// Statuses are repeated beside those of the conditions. They are sorted, and within LeastRetryStatus and MostRetryStatus.
+	Statuses []int
+	// Backoff is what the time before the first further try is at most, in seconds; 25 ms when zero.
+	Backoff float64
 	// PerTryTimeout and Timeout, which is that of all tries and the response, are in seconds; zero for none.
 	PerTryTimeout, Timeout float64
+	// PreviousHosts lets further tries go to endpoints that were tried.
+	PreviousHosts bool
 	// RemoteLocalities lets further tries rather go to other priorities, where the upstream has a MeshBalancer.
 	RemoteLocalities bool
 }
@@ -48,13 +66,89 @@ func (r *MeshRetry) AppendJSON(b []byte) []byte {
 	if r.SetAttempts {
 		o.int("attempts", r.Attempts)
 	}
-	o.string("class", r.Class)
+	if r.Backoff > 0 {
+		o.number("backoff", r.Backoff)
+	}
+	if r.On != nil {
+		// An empty list is not the default.
+		o.key("on")
+		o.b = AppendStrings(o.b, r.On)
+	}
 	if r.PerTryTimeout > 0 {
 		o.number("per_try_timeout", r.PerTryTimeout)
 	}
+	o.bool("previous_hosts", r.PreviousHosts)
 	o.bool("remote_localities", r.RemoteLocalities)
+	if len(r.Statuses) > 0 {
+		o.key("statuses")
+		o.b = append(o.b, '[')
+		for i, status := range r.Statuses {
+			if i > 0 {
+				o.b = append(o.b, ',')
+			}
+			o.b = strconv.AppendInt(o.b, int64(status), 10)
+		}
+		o.b = append(o.b, ']')
+	}
 	if r.Timeout > 0 {
 		o.number("timeout", r.Timeout)
 	}
 	return o.end()
+}
+
+// The names of classes without statuses of their own.
+const (
+	RetryClassReset        = "reset"
+	RetryClassGatewayError = "gateway_error"
+	RetryClass5xx          = "5xx"
+)
+
+// RetryClass names what responses these conditions and statuses repeat, as nginx's configuration does: it decides per location
+// which responses do not pass.
+func RetryClass(on []string, statuses []int) string {
+	var parts []string
+	switch {
+	case slices.Contains(on, Retry5xx):
+		parts = append(parts, RetryClass5xx)
+	case slices.Contains(on, RetryGatewayError):
+		parts = append(parts, RetryClassGatewayError)
+	}
+	for _, status := range statuses {
+		parts = append(parts, strconv.Itoa(status))
+	}
+	if len(parts) == 0 {
+		return RetryClassReset
+	}
+	return strings.Join(parts, "_")
+}
+
+// RetryClassStatuses are the statuses that a class repeats, in ascending order. False is for what names no class.
+func RetryClassStatuses(class string) ([]int, bool) {
+	if class == RetryClassReset {
+		return nil, true
+	}
+	var out []int
+	rest := class
+	if after, ok := strings.CutPrefix(rest, RetryClass5xx); ok {
+		for status := 500; status <= 599; status++ {
+			out = append(out, status)
+		}
+		rest = strings.TrimPrefix(after, "_")
+	} else if after, ok := strings.CutPrefix(rest, RetryClassGatewayError); ok {
+		out = append(out, 502, 503, 504)
+		rest = strings.TrimPrefix(after, "_")
+	}
+	for part := range strings.SplitSeq(rest, "_") {
+		if part == "" {
+			continue
+		}
+		status, err := strconv.Atoi(part)
+		if err != nil || status < LeastRetryStatus || status > MostRetryStatus || status == 499 {
+			return nil, false
+		}
+		out = append(out, status)
+	}
+	slices.Sort(out)
+	out = slices.Compact(out)
+	return out, len(out) > 0
 }

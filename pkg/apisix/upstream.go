@@ -73,6 +73,10 @@ type KeepalivePool struct {
 	Requests int
 }
 
+// AnyHost is the Host of a node whose metadata has a DNS name: APISIX would look at a name for every request, and use one address
+// of it.
+const AnyHost = "0.0.0.0"
+
 // Node is one member of an upstream.
 type Node struct {
 	// Host is an IP address or a DNS name.

@@ -24,14 +24,12 @@ var (
 		"endpoints get nothing of which nobody knows the service account, or whose name is too long for TLS: whom to expect there could not be checked")
 	MeshTCPKeepalive = entry(ir.NotCarried, "MeshTCPKeepalive", "MeshConfig", "tcpKeepalive.**",
 		"connections to endpoints have the keepalive of the operating system")
-	MeshDNSRefreshRate = entry(ir.NotCarried, "MeshDNSRefreshRate", "MeshConfig", "dnsRefreshRate",
-		"APISIX's resolver keeps to the time to live of a record")
 	MeshH2Upgrade = entry(ir.NotCarried, "MeshH2Upgrade", "MeshConfig", "h2UpgradePolicy=UPGRADE",
 		"endpoints are spoken to in HTTP/1.1 unless their port is HTTP2 or GRPC")
 	MeshPathNormalization = entry(ir.Approximated, "MeshPathNormalization", "MeshConfig", "pathNormalization.normalization=*",
 		"paths are always compared as nginx normalises them")
-	AllowAnyDynamicDNS = entry(ir.Approximated, "AllowAnyDynamicDNS", "MeshConfig", "outboundTrafficPolicy.mode=ALLOW_ANY_DYNAMIC_DNS",
-		"requests go to the address that the client connected to; Envoy resolves the host anew")
+	AllowAnyDynamicDNS = entry(ir.Refused, "AllowAnyDynamicDNS", "MeshConfig", "outboundTrafficPolicy.tls.**",
+		"beside the mode ALLOW_ANY_DYNAMIC_DNS requests to hosts outside of the mesh are answered with 503, because they would be sent in plain text")
 	EnvoyFilterNotCarried = entry(ir.NotCarried, "EnvoyFilterNotCarried", "EnvoyFilter", "spec.configPatches[].**",
 		"patches of Envoy's configuration have no meaning for APISIX")
 )
@@ -45,7 +43,7 @@ var meshConfig = Object{
 		told(TrustedProxiesNotCarried),
 		told(ProxyProtocolNotCarried),
 		told(ClientCertDetails),
-		exact("outboundTrafficPolicy.mode={REGISTRY_ONLY,ALLOW_ANY}", ""),
+		exact("outboundTrafficPolicy.mode={REGISTRY_ONLY,ALLOW_ANY,ALLOW_ANY_DYNAMIC_DNS}", ""),
 		told(AllowAnyDynamicDNS),
 		exact("inboundTrafficPolicy.mode={PASSTHROUGH,LOCALHOST}", ""),
 		exact("enableAutoMtls", "the server's certificate must be of the service account that the endpoint is known by"),
@@ -54,7 +52,7 @@ var meshConfig = Object{
 		exact("{defaultServiceExportTo[],defaultVirtualServiceExportTo[],defaultDestinationRuleExportTo[],rootNamespace}", ""),
 		as("localityLbSetting", "DestinationRule spec.trafficPolicy.loadBalancer.localityLbSetting"),
 		toldAt("zoneAwareLbSetting.**", ZoneAwareLB),
-		told(MeshDNSRefreshRate),
+		exact("dnsRefreshRate", "for records without a time to live, and after failures"),
 		told(MeshH2Upgrade),
 		exact("serviceSettings[].{settings.clusterLocal,hosts[]}", ""),
 		told(MeshPathNormalization),

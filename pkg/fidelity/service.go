@@ -18,14 +18,10 @@ import "github.com/apisix-mesh/pilot-apisix/pkg/ir"
 
 // The entries for services, however they were declared.
 var (
-	DynamicDNSRefused = entry(ir.Refused, "DynamicDNSRefused", "ServiceEntry", "spec.resolution=DYNAMIC_DNS",
-		"requests are answered with 503")
 	SniffedPort = entry(ir.Approximated, "SniffedPort", "Service", "spec.ports[].appProtocol",
 		"HTTP to a port without a declared protocol is matched by host alone, whatever its address; name the port http-… or tcp-…")
 	GRPCWeb = entry(ir.NotCarried, "GRPCWeb", "Service", "spec.ports[].appProtocol=grpc-web",
 		"requests are forwarded as they are; Envoy makes gRPC of them")
-	DNSOneAddress = entry(ir.Approximated, "DNSOneAddress", "ServiceEntry", "spec.resolution={DNS,DNS_ROUND_ROBIN}",
-		"APISIX uses one address of each name at a time, any of them; hashing and counting do not tell them apart")
 	RemoteNetwork = entry(ir.NotCarried, "RemoteNetwork", "Service", "topology.istio.io/network",
 		"endpoints of other networks are left out, because no gateway is used yet")
 )
@@ -60,8 +56,8 @@ var serviceEntry = Object{
 		exact("spec.location=MESH_INTERNAL", ""),
 		exact("spec.resolution=NONE", ""),
 		exact("spec.resolution=STATIC", ""),
-		told(DNSOneAddress),
-		told(DynamicDNSRefused),
+		exact("spec.resolution={DNS,DNS_ROUND_ROBIN}", "a name that cannot be looked up keeps its addresses"),
+		exact("spec.resolution=DYNAMIC_DNS", "a name is kept for five minutes after its last request, and 1,024 of them in each worker process"),
 		as("spec.endpoints[]", "WorkloadEntry spec"),
 		exact("spec.workloadSelector.labels.*", ""),
 		exact("spec.exportTo[]", ""),

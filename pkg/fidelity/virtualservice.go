@@ -24,12 +24,10 @@ var (
 		"requests are not delayed, as on Envoy")
 	FaultStatusNotCarried = entry(ir.NotCarried, "FaultStatusNotCarried", "VirtualService", "spec.http[].fault.abort.httpStatus",
 		"requests are not aborted, because a response has a status from 200 to 599")
-	RetryConditions = entry(ir.Approximated, "RetryConditions", "VirtualService", "spec.http[].retries.retryOn",
-		"nginx knows four classes of failures, of which the smallest that has all of the policy's is used; what is in none is not tried again")
+	RetryConditions = entry(ir.Approximated, "RetryConditions", "VirtualService", "spec.http[].retries.{retryOn,attempts}",
+		"nginx sees no status of gRPC in time, and no header, lets no status below 300 come back, and follows eight further tries of a response")
 	RetryBackoff = entry(ir.NotCarried, "RetryBackoff", "VirtualService", "spec.http[].retries.backoff",
-		"the next try follows at once")
-	RetryPreviousHosts = entry(ir.NotCarried, "RetryPreviousHosts", "VirtualService", "spec.http[].retries.retryIgnorePreviousHosts=false",
-		"a further try goes to another endpoint as long as there is one")
+		"the next try of a gRPC request follows at once")
 	RewriteRegexRefused = entry(ir.Refused, "RewriteRegexRefused", "VirtualService", "spec.http[].rewrite.uriRegexRewrite.match",
 		"requests that match the rule are answered with 501, because PCRE cannot give the expression the meaning it has in RE2")
 	RewriteWithoutSlash = entry(ir.Approximated, "RewriteWithoutSlash", "VirtualService", "spec.http[].rewrite.uri",
@@ -122,10 +120,12 @@ var virtualService = Object{
 		told(RewriteRegexRefused),
 
 		told(TimeoutStalledBody),
-		exact("spec.http[].retries.{attempts,perTryTimeout,retryOn,retryRemoteLocalities}", ""),
+		exact("spec.http[].retries.{attempts,perTryTimeout,retryOn,retryRemoteLocalities}",
+			"a gRPC request is tried again only while no endpoint has seen it"),
 		told(RetryConditions),
 		exact("spec.http[].retries.retryIgnorePreviousHosts", ""),
-		told(RetryPreviousHosts),
+		exact("spec.http[].retries.backoff",
+			"further tries of Istio's default policy follow at once, and so do those without a response where statuses are named that leave out 502 or 504"),
 		told(RetryBackoff),
 		exact("spec.http[].fault.delay.{percent,fixedDelay,percentage.value}", ""),
 		told(FaultExponentialDelay),

@@ -149,6 +149,10 @@ type Retries struct {
 	Statuses []int
 	// PerTryTimeout is that of each try; zero for none but the route's.
 	PerTryTimeout time.Duration
+	// Backoff is the most that the first further try waits; zero for Envoy's own.
+	Backoff time.Duration
+	// PreviousHosts lets further tries go to endpoints that were tried.
+	PreviousHosts bool
 	// RemoteLocalities prefers other priorities than those that were tried.
 	RemoteLocalities bool
 }

@@ -35,6 +35,12 @@ type Cluster struct {
 	// looked at.
 	MinHealthPercent int
 	Limits           Limits
+	// DynamicDNS sends each request to the host that it names; there are no endpoints.
+	DynamicDNS bool
+	// DNSOne uses one address at a time of an endpoint that is a DNS name; otherwise it is as many endpoints as it has addresses.
+	DNSOne bool
+	// DNSRefresh is when a name is looked up again whose records have no time to live; zero for the default of a minute.
+	DNSRefresh time.Duration
 	// RetryBudget takes the place of Limits.Retries; nil for not.
 	RetryBudget *RetryBudget
 	// OriginalDst says that a request goes to where the client's connection was captured on its way; the endpoints are for

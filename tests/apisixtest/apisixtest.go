@@ -57,6 +57,8 @@ type Options struct {
 	InboundPorts []int
 	// Capture takes captured connections; none when nil.
 	Capture *apisixconf.Capture
+	// RetryClasses are those that routes of the test ask for.
+	RetryClasses []string
 	// Change, when it is set, changes config.yaml before APISIX reads it.
 	Change func(config map[string]any)
 }
@@ -95,7 +97,7 @@ func Start(t testing.TB, o Options) *APISIX {
 		Mirror: filepath.Join(sockets, "mirror.sock"), StreamOrigination: filepath.Join(sockets, "tls.sock"),
 		Gateway: gateway.Listener.Addr().String(), Listen: []string{a.Address, a.Inbound}, Plugins: o.Plugins, Workers: o.Workers,
 		User: me.Username, ExtraLuaPath: lua.Path(pack), LuaModuleHook: lua.Hook, InboundPorts: append([]int{portOf(t, a.Inbound)}, o.InboundPorts...),
-		Capture: o.Capture,
+		Capture: o.Capture, RetryClasses: o.RetryClasses,
 	}
 	if len(o.StreamPlugins) > 0 {
 		a.Stream, a.InboundStream = freeAddress(t), freeAddress(t)

@@ -143,7 +143,7 @@ func (p *player) forward(res *simulate.Result) *answer {
 		if len(res.Destinations) == 1 {
 			to.weight = 1
 		}
-		limit, retry := d.Timeout.Read, retryText(d.Retries, retryClasses[0], 0, false)
+		limit, retry := d.Timeout.Read, retryText(&simulate.Retry{Attempts: d.Retries, On: []string{"connect-failure"}})
 		if limit >= 24*time.Hour {
 			limit = 0
 		}
@@ -151,11 +151,11 @@ func (p *player) forward(res *simulate.Result) *answer {
 			if r.Timeout > 0 {
 				limit = r.Timeout
 			}
-			n := r.Attempts
-			if n < 0 {
-				n = d.Retries
+			policy := *r
+			if policy.Attempts < 0 {
+				policy.Attempts = d.Retries
 			}
-			retry = retryText(n, r.Class, r.PerTryTimeout, r.RemoteLocalities)
+			retry = retryText(&policy)
 		}
 		to.values = map[aspect]string{
 			path: d.Request.Path, authority: d.Request.Host, requestHeaders: lowered(d.Request.Header).String(),
@@ -173,6 +173,9 @@ func (p *player) forward(res *simulate.Result) *answer {
 func (p *player) endpoints(id string) string {
 	if c := p.clusters[id]; c != nil && c.OriginalDst {
 		return originalDestination
+	}
+	if c := p.clusters[id]; c != nil && c.DynamicDNS {
+		return namedHost
 	}
 	u, _ := p.config.Upstream(id)
 	var out []string

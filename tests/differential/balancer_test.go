@@ -33,6 +33,7 @@ type meshBalancer struct {
 	Pool             meshPool    `json:"connection_pool"`
 	Budget           meshBudget  `json:"retry_budget"`
 	Ring             int         `json:"minimum_ring_size"`
+	DNS              string      `json:"dns"`
 }
 
 type meshOutlier struct {
@@ -65,7 +66,7 @@ type meshBudget struct {
 
 // text is empty where there is nothing but a policy.
 func (m meshBalancer) text() string {
-	m.Policy = ""
+	m.Policy, m.DNS = "", ""
 	if m == (meshBalancer{}) {
 		return ""
 	}

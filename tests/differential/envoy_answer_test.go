@@ -29,9 +29,26 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
+// reached fills in what there is behind the clusters of an answer.
+func (x *sides) reached(a *answer) *answer {
+	for i := range a.share {
+		to := &a.share[i]
+		to.endpoints = x.envoyEndpoints(to.cluster)
+		to.policy = x.envoyPolicy(to.cluster)
+		to.values[mirrors] = x.mirrorsOf(to.mirrors, to.values[authority])
+	}
+	return a
+}
+
 // envoyAnswer is what Envoy does with a call. Listener and filter chain are found by Istio's simulation.
 func (x *sides) envoyAnswer(t *testing.T, c *call) *answer {
 	res := x.envoy.Run(c.simulation())
+	if res.RouteConfigMatched == "" && res.ClusterMatched == util.AllowAnyDynamicDNSCluster {
+		// The routes are in the filter chain itself.
+		return x.reached(c.routeAnswer(&route.Route{Name: util.AllowAnyDynamicDNS, Action: &route.Route_Route{
+			Route: &route.RouteAction{ClusterSpecifier: &route.RouteAction_Cluster{Cluster: res.ClusterMatched}},
+		}}))
+	}
 	if res.RouteConfigMatched == "" || res.Error != nil && c.transport != overHTTP {
 		return x.envoyConnection(res)
 	}
@@ -49,13 +66,7 @@ func (x *sides) envoyAnswer(t *testing.T, c *call) *answer {
 	if vh.RequireTls == route.VirtualHost_ALL && !c.tls {
 		return c.redirectToTLS()
 	}
-	a := c.routeAnswer(matchRoute(vh, c))
-	for i := range a.share {
-		to := &a.share[i]
-		to.endpoints = x.envoyEndpoints(to.cluster)
-		to.policy = x.envoyPolicy(to.cluster)
-		to.values[mirrors] = x.mirrorsOf(to.mirrors, to.values[authority])
-	}
+	a := x.reached(c.routeAnswer(matchRoute(vh, c)))
 	a.where = "listener " + res.ListenerMatched + ", virtual host " + vh.Name + ", " + a.where
 	return a
 }

@@ -31,6 +31,9 @@ import (
 // originalDestination stands for the endpoints of a cluster that has none of its own.
 const originalDestination = "the original destination"
 
+// namedHost stands for the endpoint of a cluster that goes by the host of a request.
+const namedHost = "the host that it names"
+
 // envoyEndpoints are those that Envoy would choose from: from the cluster itself, or by EDS.
 func (x *sides) envoyEndpoints(cluster string) string {
 	if x.clusters == nil {
@@ -42,6 +45,9 @@ func (x *sides) envoyEndpoints(cluster string) string {
 	c := x.clusters[cluster]
 	if c == nil {
 		return ""
+	}
+	if c.GetClusterType().GetName() == "envoy.clusters.dynamic_forward_proxy" {
+		return namedHost
 	}
 	assignment := c.LoadAssignment
 	switch c.GetType() {

@@ -15,12 +15,14 @@
 package differential
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	route "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+
+	"github.com/apisix-mesh/pilot-apisix/pkg/apisix/simulate"
 )
 
 // forward is the way to the destinations (RouteEntryImplBase::finalizeRequestHeaders and its like for the response).
@@ -87,36 +89,62 @@ func (x *sides) mirrorsOf(list []*route.RouteAction_RequestMirrorPolicy, host st
 	return strings.Join(out, ", ")
 }
 
-// retriesOf is the number of further tries, the time of each, and the smallest of nginx's classes of failures that has all
-// conditions.
+// retriesOf is the number of further tries, the time of each, what is tried again and how.
 func retriesOf(p *route.RetryPolicy) string {
 	if p == nil {
 		return "0"
 	}
-	class := 0
-	for on := range strings.SplitSeq(p.RetryOn, ",") {
-		class = max(class, slices.Index(retryClasses, on))
-	}
+	var on []string
+	statuses := map[int]struct{}{}
 	for _, status := range p.RetriableStatusCodes {
-		switch status {
-		case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-			class = max(class, slices.Index(retryClasses, "gateway-error"))
-		case http.StatusInternalServerError:
-			class = max(class, slices.Index(retryClasses, "5xx"))
+		statuses[int(status)] = struct{}{}
+	}
+	for condition := range strings.SplitSeq(p.RetryOn, ",") {
+		switch condition {
+		case "retriable-4xx":
+			statuses[http.StatusConflict] = struct{}{}
+		case "cancelled", "unavailable", "refused-stream", "retriable-status-codes":
+			// The first two are of gRPC, and told of in the documentation.
+		default:
+			on = append(on, condition)
 		}
 	}
-	return retryText(int(p.GetNumRetries().GetValue()), retryClasses[class], p.GetPerTryTimeout().AsDuration(), p.GetRetryPriority() != nil)
+	return retryText(&simulate.Retry{
+		Attempts: int(p.GetNumRetries().GetValue()), On: on, Statuses: slices.Sorted(maps.Keys(statuses)), PerTryTimeout: p.GetPerTryTimeout().AsDuration(),
+		Backoff: p.GetRetryBackOff().GetBaseInterval().AsDuration(), RemoteLocalities: p.GetRetryPriority() != nil,
+		PreviousHosts: len(p.RetryHostPredicate) == 0,
+	})
 }
 
-var retryClasses = []string{"connect-failure", "reset", "gateway-error", "5xx"}
-
-func retryText(n int, class string, perTry time.Duration, remote bool) string {
-	if n == 0 {
+// retryText says what r does. What is part of something larger is left out.
+func retryText(r *simulate.Retry) string {
+	if r.Attempts == 0 {
 		return "0"
 	}
-	text := itoa(n) + " on " + class + " within " + perTry.String()
-	if remote {
+	on := slices.Sorted(slices.Values(r.On))
+	without := func(large string, small ...string) {
+		if slices.Contains(on, large) {
+			on = slices.DeleteFunc(on, func(s string) bool { return slices.Contains(small, s) })
+		}
+	}
+	without("5xx", "gateway-error", "reset", "reset-before-request", "connect-failure")
+	without("gateway-error", "reset", "reset-before-request", "connect-failure")
+	text := itoa(r.Attempts) + " on " + strings.Join(on, ",")
+	for _, status := range r.Statuses {
+		if status >= 500 && slices.Contains(on, "5xx") || status >= 502 && status <= 504 && slices.Contains(on, "gateway-error") {
+			continue
+		}
+		text += " " + itoa(status)
+	}
+	text += " within " + r.PerTryTimeout.String()
+	if r.Backoff > 0 {
+		text += " after " + r.Backoff.String()
+	}
+	if r.RemoteLocalities {
 		text += " in other localities"
+	}
+	if r.PreviousHosts {
+		text += " anywhere"
 	}
 	return text
 }

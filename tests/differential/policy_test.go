@@ -69,7 +69,9 @@ func apisixPolicy(b []byte) string {
 	case apisix.SchemeGRPCS:
 		u.Scheme = apisix.SchemeGRPC
 	}
-	if u.Type == apisix.Mesh {
+	if u.Args.Mesh.DNS == apisix.MeshDNSHost {
+		u.Type = clusterv3.Cluster_CLUSTER_PROVIDED.String()
+	} else if u.Type == apisix.Mesh {
 		u.Type = map[string]string{
 			apisix.MeshRandom: clusterv3.Cluster_RANDOM.String(), apisix.MeshRoundRobin: apisix.RoundRobin,
 			apisix.MeshLeastRequest: apisix.LeastConn, apisix.MeshConsistentHash: apisix.CHash,

@@ -121,13 +121,22 @@ func (r *random) retries() *networking.HTTPRetry {
 		return out
 	}
 	if r.maybe(2) {
-		out.RetryOn = pick(r, []string{"5xx", "connect-failure,reset", "gateway-error,503", "retriable-4xx", "500,502", "reset-before-request"})
+		out.RetryOn = pick(r, []string{
+			"5xx", "connect-failure,reset", "gateway-error,503", "retriable-4xx", "500,502", "reset-before-request", "5xx,429,404",
+			"connect-failure,refused-stream,unavailable,cancelled,503", "reset,deadline-exceeded", "5xx,gateway-error,409",
+		})
 	}
 	if r.maybe(2) {
 		out.PerTryTimeout = pick(r, durations[1:])
 	}
 	if r.maybe(4) {
 		out.RetryRemoteLocalities = wrapperspb.Bool(r.maybe(2))
+	}
+	if r.maybe(4) {
+		out.Backoff = pick(r, durations[1:])
+	}
+	if r.maybe(4) {
+		out.RetryIgnorePreviousHosts = wrapperspb.Bool(r.maybe(2))
 	}
 	return out
 }

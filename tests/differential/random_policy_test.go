@@ -81,7 +81,8 @@ func (r *random) trafficPolicy() *networking.TrafficPolicy {
 
 // balance adds what only our own balancer carries.
 func (r *random) balance(p *networking.TrafficPolicy) {
-	if r.maybe(4) {
+	// Istio panics over outlier detection of a service whose hosts are resolved for each request.
+	if !r.dynamic && r.maybe(4) {
 		p.OutlierDetection = r.outlierDetection()
 	}
 	if r.maybe(6) {

@@ -61,8 +61,12 @@ func (r *random) serviceEntry() (config.GroupVersionKind, proto.Message) {
 	se := &networking.ServiceEntry{
 		Hosts:      some(r, serviceHosts, 2),
 		Location:   networking.ServiceEntry_Location(r.IntN(2)),
-		Resolution: pick(r, []networking.ServiceEntry_Resolution{networking.ServiceEntry_STATIC, networking.ServiceEntry_STATIC, networking.ServiceEntry_DNS, networking.ServiceEntry_NONE, networking.ServiceEntry_DNS_ROUND_ROBIN}),
+		Resolution: pick(r, []networking.ServiceEntry_Resolution{networking.ServiceEntry_STATIC, networking.ServiceEntry_STATIC, networking.ServiceEntry_DNS, networking.ServiceEntry_NONE, networking.ServiceEntry_DNS_ROUND_ROBIN, networking.ServiceEntry_DYNAMIC_DNS}),
 		ExportTo:   pick(r, exports),
+	}
+	if se.Resolution == networking.ServiceEntry_DYNAMIC_DNS {
+		r.dynamic = true
+		se.Hosts, se.Location = []string{pick(r, []string{"*.example", "*.dynamic.example"})}, networking.ServiceEntry_MESH_EXTERNAL
 	}
 	for range r.times(1, 3) {
 		p := pick(r, httpPorts)

@@ -19,6 +19,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	meshconfig "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
 	"istio.io/istio/pkg/config"
 	"istio.io/istio/pkg/config/mesh"
@@ -32,6 +33,8 @@ type random struct {
 	scenario *scenario
 	// hosts are those of the services, under which they may be called.
 	hosts []string
+	// dynamic says that there is a service with the resolution DYNAMIC_DNS.
+	dynamic bool
 	// names counts the objects and rules.
 	names int
 }
@@ -74,6 +77,11 @@ func newScenario(seed uint64) *scenario {
 	if r.maybe(16) {
 		if r.scenario.mesh == nil {
 			r.scenario.mesh = mesh.DefaultMeshConfig()
+		}
+		if r.maybe(3) {
+			r.scenario.mesh.OutboundTrafficPolicy = &meshconfig.MeshConfig_OutboundTrafficPolicy{
+				Mode: meshconfig.MeshConfig_OutboundTrafficPolicy_ALLOW_ANY_DYNAMIC_DNS,
+			}
 		}
 		r.scenario.mesh.DefaultHttpRetryPolicy = &networking.HTTPRetry{Attempts: int32(r.IntN(4))}
 	}

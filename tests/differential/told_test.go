@@ -48,7 +48,7 @@ func (x *sides) told(c *call, k aspect, envoy, ours *answer) string {
 
 // endpointCodes tell that a cluster has other endpoints than on Envoy.
 var endpointCodes = []string{
-	"DynamicDNSRefused", "TLSOriginationRefused", "CredentialForSidecars", "DestinationCredentialRefused", "ProxyProtocolRefused", "RemoteNetwork", "UnixEndpoint", "PeerUnknown",
+	"TLSOriginationRefused", "CredentialForSidecars", "DestinationCredentialRefused", "ProxyProtocolRefused", "RemoteNetwork", "UnixEndpoint", "PeerUnknown",
 }
 
 // policyCodes tell that a cluster has another policy than on Envoy.
@@ -119,7 +119,10 @@ var telling = map[string]func(*difference, *ir.Diagnostic) bool{
 		return f.concerns(d) && slices.ContainsFunc(f.scenario.objects, func(o object) bool { return f.call.mistakes(o) })
 	},
 	"RewriteWithoutSlash": func(f *difference, d *ir.Diagnostic) bool {
-		return f.concerns(d) && f.aspect == path && f.ours.aspects[path] == "/"+f.envoy.aspects[path]
+		without := func(s string) string { return strings.ReplaceAll(s, "/", "") }
+		headers := f.aspect == requestHeaders || f.aspect == responseHeaders
+		return f.concerns(d) && (f.aspect == path && f.ours.aspects[path] == "/"+f.envoy.aspects[path] ||
+			headers && without(f.ours.aspects[f.aspect]) == without(f.envoy.aspects[f.aspect]))
 	},
 	"MirrorBuffered": func(f *difference, d *ir.Diagnostic) bool {
 		return f.concerns(d) && f.aspect == mirrors && f.call.grpc() && f.ours.aspects[mirrors] == ""

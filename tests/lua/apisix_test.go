@@ -41,12 +41,21 @@ type proxy struct {
 	*apisixtest.APISIX
 	t      *testing.T
 	rounds *int
+	// zone is whom it asks for addresses.
+	zone *zone
 }
 
 // start runs APISIX with one worker: what a worker remembers is then what every request meets.
 func start(t *testing.T) *proxy {
 	t.Helper()
-	return &proxy{APISIX: apisixtest.Start(t, apisixtest.Options{Plugins: append(lua.Plugins(), "proxy-rewrite", "key-auth"), Workers: 1}), t: t, rounds: new(int)}
+	z := newZone(t)
+	a := apisixtest.Start(t, apisixtest.Options{
+		Plugins: append(lua.Plugins(), "proxy-rewrite", "key-auth"), Workers: 1, RetryClasses: []string{"404_429"},
+		Change: func(config map[string]any) {
+			config["apisix"].(map[string]any)["dns_resolver"] = []string{z.address}
+		},
+	})
+	return &proxy{APISIX: a, t: t, rounds: new(int), zone: z}
 }
 
 // upstream puts an upstream in place. nodes are host:port, each of weight 1, or with "=<weight>" behind.

@@ -172,7 +172,7 @@ func testOutlierDetection(p *proxy) {
 	// Retries go elsewhere, and what they retried is counted.
 	p.balanced("retried", object{"policy": "round_robin", "outlier_detection": ejects(object{"base_ejection_time": 20})},
 		members(echo(p.t, "well"), ill)...)
-	p.route("retried", "retried", object{"mesh-retry": object{"attempts": 2, "class": "5xx"}})
+	p.route("retried", "retried", object{"mesh-retry": object{"attempts": 2, "on": list("5xx")}})
 	p.sync()
 	if got := p.shares(20, "retried.test"); got["well"] != 20 {
 		p.t.Errorf("some requests saw the error that was to be retried: %v", got)
@@ -215,8 +215,8 @@ func testLocality(p *proxy) {
 	levels := []member{{near, nil}, {next, object{"priority": 1}}}
 	p.balanced("stay", object{"policy": "random"}, levels...)
 	p.balanced("leave", object{"policy": "random"}, levels...)
-	p.route("stay", "stay", object{"mesh-retry": object{"attempts": 3, "class": "5xx"}})
-	p.route("leave", "leave", object{"mesh-retry": object{"attempts": 3, "class": "5xx", "remote_localities": true}})
+	p.route("stay", "stay", object{"mesh-retry": object{"attempts": 3, "on": list("5xx")}})
+	p.route("leave", "leave", object{"mesh-retry": object{"attempts": 3, "on": list("5xx"), "remote_localities": true}})
 	p.sync()
 	if r := p.do(request{host: "stay.test"}); r.status != http.StatusServiceUnavailable {
 		p.t.Errorf("with nothing but the first level: %+v", r)

@@ -41,6 +41,8 @@ func TestPlugins(t *testing.T) {
 		{"MirrorBounds", testMirrorBounds},
 		{"Retry", testRetry},
 		{"RetryNodes", testRetryNodes},
+		{"RetryPauses", testRetryPauses},
+		{"RetryPreviousHosts", testRetryPreviousHosts},
 		{"PerTryTimeout", testPerTryTimeout},
 		{"Timeout", testTimeout},
 		{"TimeoutOfBodies", testTimeoutOfBodies},
@@ -55,6 +57,8 @@ func TestPlugins(t *testing.T) {
 		{"Locality", testLocality},
 		{"Warmup", testWarmup},
 		{"Limits", testLimits},
+		{"DNS", testDNS},
+		{"DynamicDNS", testDynamicDNS},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			sub := *p

@@ -40,7 +40,7 @@ func testUpgrade(p *proxy) {
 		}
 	}))
 	p.route("upgrade", "upgrade", object{
-		"mesh-retry":  object{"timeout": 0.5, "per_try_timeout": 0.3, "attempts": 1, "class": "5xx"},
+		"mesh-retry":  object{"timeout": 0.5, "per_try_timeout": 0.3, "attempts": 1, "on": list("5xx")},
 		"mesh-mirror": object{"mirrors": []object{{"upstream_id": "upgrade"}}},
 	})
 	p.sync()
@@ -75,7 +75,7 @@ func testHTTP2(p *proxy) {
 	p.route("h2", "h2", object{"mesh-mirror": object{"mirrors": []object{{"upstream_id": "h2-mirror"}}}})
 	failures := failing(p, until(3, 503))
 	p.upstream("h2-retry", nil, failures.address)
-	p.route("h2-retry", "h2-retry", object{"mesh-retry": object{"attempts": 2, "class": "5xx", "timeout": 20}})
+	p.route("h2-retry", "h2-retry", object{"mesh-retry": object{"attempts": 2, "on": list("5xx"), "timeout": 20}})
 	p.upstream("h2-cut", nil, serve(p.t, func(w http.ResponseWriter, r *http.Request) {
 		drip(w, r, 50*time.Millisecond, 200)
 	}))

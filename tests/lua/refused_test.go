@@ -52,7 +52,8 @@ func testRefused(p *proxy) {
 		{"mesh-mirror": object{"mirrors": []object{{"percentage": 1}}}},
 		{"mesh-retry": object{"attempts": -1}},
 		{"mesh-retry": object{"timeout": 0}},
-		{"mesh-retry": object{"class": "4xx"}},
+		{"mesh-retry": object{"on": list("4xx")}},
+		{"mesh-retry": object{"statuses": []int{200}}},
 	}
 	for i, plugins := range bad {
 		p.route("refused-"+strconv.Itoa(i), "refused", plugins)

@@ -78,6 +78,16 @@ func until(n, s int) func(int) int {
 	}
 }
 
+// order answers with these, one after the other.
+func order(statuses ...int) func(int) int {
+	return func(i int) int { return statuses[min(i, len(statuses))-1] }
+}
+
+// list is one of conditions, and no null when it is empty.
+func list(conditions ...string) []string {
+	return append([]string{}, conditions...)
+}
+
 func testRetry(p *proxy) {
 	for i, tt := range []struct {
 		plugin object
@@ -88,21 +98,39 @@ func testRetry(p *proxy) {
 		body   string
 		tries  int
 	}{
-		{object{"attempts": 2, "class": "5xx"}, until(3, 503), "GET", 200, "GET ", 3},
-		{object{"attempts": 2, "class": "5xx"}, until(3, 500), "POST", 200, "POST body", 3},
-		{object{"attempts": 3, "class": "5xx"}, until(99, 503), "GET", 503, "failure 4", 4},
-		{object{"attempts": 1, "class": "5xx"}, until(99, 500), "POST", 500, "failure 2", 2},
-		{object{"attempts": 0, "class": "5xx"}, until(99, 503), "GET", 503, "failure 1", 1},
-		{object{"attempts": 2, "class": "5xx"}, until(99, 404), "GET", 404, "failure 1", 1},
-		{object{"class": "5xx"}, until(2, 503), "GET", 503, "failure 1", 1},
-		{object{"attempts": 2, "class": "5xx"}, until(3, reset), "POST", 200, "POST body", 3},
-		{object{"attempts": 2, "class": "gateway-error"}, until(3, 502), "GET", 200, "GET ", 3},
-		{object{"attempts": 2, "class": "gateway-error"}, until(3, 500), "GET", 500, "failure 1", 1},
-		{object{"attempts": 2, "class": "reset"}, until(3, reset), "POST", 200, "POST body", 3},
-		{object{"attempts": 2, "class": "reset"}, until(3, 503), "GET", 503, "failure 1", 1},
+		{object{"attempts": 2, "on": list("5xx")}, until(3, 503), "GET", 200, "GET ", 3},
+		{object{"attempts": 2, "on": list("5xx")}, until(3, 500), "POST", 200, "POST body", 3},
+		{object{"attempts": 3, "on": list("5xx")}, until(99, 503), "GET", 503, "failure 4", 4},
+		{object{"attempts": 1, "on": list("5xx")}, until(99, 500), "POST", 500, "failure 2", 2},
+		{object{"attempts": 0, "on": list("5xx")}, until(99, 503), "GET", 503, "failure 1", 1},
+		{object{"attempts": 2, "on": list("5xx")}, until(99, 404), "GET", 404, "failure 1", 1},
+		{object{"on": list("5xx")}, until(2, 503), "GET", 503, "failure 1", 1},
+		{object{"attempts": 2, "on": list("5xx")}, until(3, reset), "POST", 200, "POST body", 3},
+		{object{"attempts": 2, "on": list("gateway-error")}, until(3, 502), "GET", 200, "GET ", 3},
+		{object{"attempts": 2, "on": list("gateway-error")}, until(3, 500), "GET", 500, "failure 1", 1},
+		{object{"attempts": 2, "on": list("reset")}, until(3, reset), "POST", 200, "POST body", 3},
+		{object{"attempts": 2, "on": list("reset")}, until(3, 503), "GET", 503, "failure 1", 1},
 		{object{"attempts": 2}, until(3, 503), "GET", 503, "failure 1", 1},
 		{object{"attempts": 2}, until(3, reset), "POST", 502, "", 1},
-		{object{"attempts": 2, "class": "connect-failure", "timeout": 20}, until(3, 503), "GET", 503, "failure 1", 1},
+		{object{"attempts": 2}, until(3, reset), "GET", 502, "", 1},
+		{object{"attempts": 2, "on": list("5xx")}, until(3, 507), "POST", 200, "POST body", 3},
+		{object{"attempts": 2, "on": list("5xx")}, until(99, 599), "GET", 599, "failure 3", 3},
+		{object{"attempts": 2, "on": list("5xx")}, until(3, 409), "GET", 409, "failure 1", 1},
+		{object{"attempts": 2, "on": list("5xx"), "statuses": []int{409}}, until(3, 409), "POST", 200, "POST body", 3},
+		{object{"attempts": 1, "on": list(), "statuses": []int{503}}, until(2, 503), "GET", 200, "GET ", 2},
+		{object{"attempts": 1, "on": list(), "statuses": []int{503}}, until(2, 502), "GET", 502, "failure 1", 1},
+		{object{"attempts": 1, "on": list(), "statuses": []int{503}}, until(2, reset), "GET", 502, "", 1},
+		{object{"attempts": 1, "on": list("connect-failure"), "statuses": []int{503}}, until(2, reset), "GET", 502, "", 1},
+		{object{"attempts": 3, "on": list("reset"), "statuses": []int{503}}, order(503, reset, 503, 200), "POST", 200, "POST body", 4},
+		{object{"attempts": 3, "on": list("reset"), "statuses": []int{503}}, order(reset, reset, 503, 503), "POST", 503, "failure 4", 4},
+		{object{"attempts": 2, "on": list(), "statuses": []int{404, 429}}, order(404, 429, 200), "GET", 200, "GET ", 3},
+		{object{"attempts": 2, "on": list(), "statuses": []int{404, 429}}, order(404, 503, 200), "GET", 503, "failure 2", 2},
+		{object{"attempts": 2, "on": list(), "statuses": []int{302}}, order(302, 200), "GET", 302, "", 1},
+		{object{"attempts": 8, "on": list("5xx")}, until(9, 500), "POST", 200, "POST body", 9},
+		{object{"attempts": 8, "on": list("5xx")}, until(99, 500), "GET", 500, "failure 9", 9},
+		{object{"attempts": 12, "on": list("5xx")}, until(99, 500), "GET", 500, "failure 9", 9},
+		{object{"attempts": 12, "on": list("5xx")}, until(99, reset), "GET", 502, "", 13},
+		{object{"attempts": 2, "on": list("connect-failure"), "timeout": 20}, until(3, 503), "GET", 503, "failure 1", 1},
 		{nil, until(3, 503), "GET", 503, "failure 1", 1},
 	} {
 		name := "retry-" + strconv.Itoa(i)
@@ -137,7 +165,7 @@ func testRetryNodes(p *proxy) {
 		b.n.Store(0)
 		id := "nodes-" + strings.ReplaceAll(kind, "_", "-")
 		p.upstream(id, object{"type": kind, "hash_on": "vars", "key": "remote_addr"}, a.address, b.address)
-		p.route(id, id, object{"mesh-retry": object{"attempts": 5, "class": "5xx"}})
+		p.route(id, id, object{"mesh-retry": object{"attempts": 5, "on": list("5xx")}})
 		p.sync()
 		res := p.do(request{host: id + ".test"})
 		if res.status != 503 || a.n.Load() != 3 || b.n.Load() != 3 {
@@ -146,7 +174,7 @@ func testRetryNodes(p *proxy) {
 	}
 	good := failing(p, until(1, 503))
 	p.upstream("nodes-dead", nil, dead(p.t), dead(p.t), good.address)
-	for class, plugin := range map[string]object{"none": {"attempts": 2}, "timeout": {"attempts": 2, "timeout": 20}, "5xx": {"attempts": 2, "class": "5xx"}} {
+	for class, plugin := range map[string]object{"none": {"attempts": 2}, "timeout": {"attempts": 2, "timeout": 20}, "5xx": {"attempts": 2, "on": list("5xx")}} {
 		p.route("nodes-dead-"+class, "nodes-dead", object{"mesh-retry": plugin})
 	}
 	p.sync()
@@ -164,17 +192,56 @@ func testRetryNodes(p *proxy) {
 		return object{"host": host, "port": number(p.t, port), "weight": 1, "priority": priority}
 	}
 	p.put("upstreams", "nodes-levels", object{"id": "nodes-levels", "type": "roundrobin", "nodes": []object{node(high, 1), node(low, 0)}})
-	p.route("nodes-levels", "nodes-levels", object{"mesh-retry": object{"attempts": 4, "class": "5xx"}})
+	p.route("nodes-levels", "nodes-levels", object{"mesh-retry": object{"attempts": 4, "on": list("5xx")}})
 	p.sync()
 	if res := p.do(request{host: "nodes-levels.test"}); res.status != 503 || high.n.Load()+low.n.Load() != 5 || low.n.Load() < 2 {
 		p.t.Errorf("levels: %+v after %d and %d tries", res, high.n.Load(), low.n.Load())
 	}
 }
 
+// testRetryPauses has further tries that wait.
+func testRetryPauses(p *proxy) {
+	b := failing(p, until(99, 503))
+	p.upstream("pauses", nil, b.address)
+	p.route("pauses", "pauses", object{"mesh-retry": object{"attempts": 3, "on": list("5xx"), "backoff": 0.4}})
+	p.route("pauses-cut", "pauses", object{"mesh-retry": object{"attempts": 3, "on": list("5xx"), "backoff": 1000, "timeout": 0.3}})
+	p.sync()
+	begun := time.Now()
+	// Three times up to 0.4, 0.8 and 1.6 seconds, as chance wants: they are not likely to be all short.
+	if res := p.do(request{host: "pauses.test"}); res.status != 503 || b.n.Load() != 4 || time.Since(begun) < 20*time.Millisecond {
+		p.t.Errorf("%+v after %d tries and %v", res, b.n.Load(), time.Since(begun))
+	}
+	b.n.Store(0)
+	begun = time.Now()
+	if res := p.do(request{host: "pauses-cut.test"}); res.status != 504 || b.n.Load() != 1 || time.Since(begun) < 250*time.Millisecond {
+		p.t.Errorf("%+v after %d tries and %v", res, b.n.Load(), time.Since(begun))
+	}
+}
+
+// testRetryPreviousHosts has a key that leads to one endpoint, whose further tries go to it where they may.
+func testRetryPreviousHosts(p *proxy) {
+	a, b := failing(p, until(99, 503)), failing(p, until(99, 503))
+	p.upstream("previous", object{"type": "chash", "hash_on": "vars", "key": "host"}, a.address, b.address)
+	p.route("previous", "previous", object{"mesh-retry": object{"attempts": 3, "on": list("5xx"), "previous_hosts": true}})
+	p.route("previous-not", "previous", object{"mesh-retry": object{"attempts": 3, "on": list("5xx")}})
+	p.upstream("previous-mesh", object{"type": "mesh", "discovery_args": object{"mesh": object{"policy": "consistent_hash"}}, "hash_on": "vars", "key": "host"},
+		a.address, b.address)
+	p.route("previous-mesh", "previous-mesh", object{"mesh-retry": object{"attempts": 3, "on": list("5xx"), "previous_hosts": true}})
+	p.sync()
+	for host, same := range map[string]bool{"previous": true, "previous-not": false, "previous-mesh": true} {
+		a.n.Store(0)
+		b.n.Store(0)
+		res := p.do(request{host: host + ".test"})
+		if n, m := a.n.Load(), b.n.Load(); res.status != 503 || n+m != 4 || (n == 0 || m == 0) != same {
+			p.t.Errorf("%s: %+v after %d and %d tries", host, res, n, m)
+		}
+	}
+}
+
 func testPerTryTimeout(p *proxy) {
 	b := failing(p, until(2, hang))
 	p.upstream("try", nil, b.address)
-	p.route("try", "try", object{"mesh-retry": object{"attempts": 2, "per_try_timeout": 0.3, "class": "5xx"}})
+	p.route("try", "try", object{"mesh-retry": object{"attempts": 2, "per_try_timeout": 0.3, "on": list("5xx")}})
 	c := failing(p, until(99, hang))
 	p.upstream("try-connect", nil, c.address)
 	p.route("try-connect", "try-connect", object{"mesh-retry": object{"attempts": 2, "per_try_timeout": 0.3}})
@@ -192,16 +259,16 @@ func testPerTryTimeout(p *proxy) {
 func testTimeout(p *proxy) {
 	b := failing(p, until(99, hang))
 	p.upstream("total", nil, b.address)
-	p.route("total", "total", object{"mesh-retry": object{"attempts": 50, "per_try_timeout": 0.2, "timeout": 0.7, "class": "5xx"}})
+	p.route("total", "total", object{"mesh-retry": object{"attempts": 50, "per_try_timeout": 0.2, "timeout": 0.7, "on": list("5xx")}})
 	p.route("total-single", "total", object{"mesh-retry": object{"timeout": 0.5}})
-	p.route("total-upload", "total-upload", object{"mesh-retry": object{"timeout": 1, "attempts": 1, "class": "5xx"}})
+	p.route("total-upload", "total-upload", object{"mesh-retry": object{"timeout": 1, "attempts": 1, "on": list("5xx")}})
 	p.upstream("total-upload", nil, echo(p.t, "upload"))
 	slow := failing(p, func(int) int {
 		time.Sleep(150 * time.Millisecond)
 		return 503
 	})
 	p.upstream("total-slow", nil, slow.address)
-	p.route("total-slow", "total-slow", object{"mesh-retry": object{"attempts": 50, "timeout": 0.7, "class": "5xx"}})
+	p.route("total-slow", "total-slow", object{"mesh-retry": object{"attempts": 50, "timeout": 0.7, "on": list("5xx")}})
 	p.sync()
 	for _, tt := range []struct {
 		host        string
@@ -263,7 +330,7 @@ func testTimeoutOfBodies(p *proxy) {
 	p.upstream("body-short", nil, trickle(20*time.Millisecond, 20, false))
 	for _, class := range []string{"connect-failure", "5xx"} {
 		for _, name := range []string{"body-long", "body-sized", "body-short"} {
-			p.route(name+"-"+class, name, object{"mesh-retry": object{"timeout": 1, "class": class}})
+			p.route(name+"-"+class, name, object{"mesh-retry": object{"timeout": 1, "on": list(class)}})
 		}
 	}
 	p.sync()
@@ -292,9 +359,9 @@ func testRetryGRPC(p *proxy) {
 	p.upstream("retry-grpc", object{"scheme": "grpc"}, dead(p.t), serveGRPC(p, "good", nil))
 	p.upstream("retry-grpc-slow", object{"scheme": "grpc"}, slow)
 	for _, class := range []string{"connect-failure", "reset", "gateway-error", "5xx"} {
-		p.route("retry-grpc-"+class, "retry-grpc", object{"mesh-retry": object{"attempts": 1, "timeout": 20, "class": class}})
+		p.route("retry-grpc-"+class, "retry-grpc", object{"mesh-retry": object{"attempts": 1, "timeout": 20, "on": list(class)}})
 	}
-	p.route("retry-grpc-slow", "retry-grpc-slow", object{"mesh-retry": object{"timeout": 0.3, "class": "5xx"}})
+	p.route("retry-grpc-slow", "retry-grpc-slow", object{"mesh-retry": object{"timeout": 0.3, "on": list("5xx")}})
 	p.sync()
 	for _, class := range []string{"connect-failure", "reset", "gateway-error", "5xx"} {
 		for range 4 {

@@ -20,7 +20,7 @@ describe("pool", function()
         ["apisix.core"] = {log = {error = function() end}},
         ["apisix.mesh.upstream_tls"] = {
             settings = function(up) return up.tls end,
-            plain = function(_, tls, host) return tls.plain == host end,
+            plain = function(_, _, tls, host) return tls.plain == host end,
             prepare = function(_, node) prepared = node end,
             secure = function(_, _, tls)
                 if not tls.name then

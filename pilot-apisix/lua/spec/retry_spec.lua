@@ -76,4 +76,45 @@ describe("retry", function()
         assert.is_nil(server)
         assert.equal("all upstream servers tried", err)
     end)
+
+    it("says what of tries without a response is repeated", function()
+        assert.same({any = true, unconnected = true}, retry.conditions({"5xx"}))
+        assert.same({any = true, unconnected = true}, retry.conditions({"connect-failure", "reset"}))
+        assert.same({any = false, unconnected = true}, retry.conditions({"reset-before-request"}))
+        assert.same({any = false, unconnected = false}, retry.conditions({}))
+    end)
+
+    it("names classes", function()
+        local all = function() return true end
+        local none = function() return false end
+        assert.equal("reset", retry.class({"connect-failure"}, {}, none))
+        assert.equal("5xx", retry.class({"gateway-error", "5xx"}, {}, all))
+        assert.equal("gateway_error_409", retry.class({"gateway-error"}, {409}, all))
+        assert.equal("404_503", retry.class({"reset"}, {404, 503}, all))
+        assert.equal("gateway_error", retry.class({"gateway-error"}, {409}, none))
+        assert.equal("reset", retry.class({"reset"}, {404, 503}, none))
+    end)
+
+    it("waits longer each time", function()
+        local most = {}
+        local function random(n)
+            most[#most + 1] = n
+            return n - 1
+        end
+        local pauses = {}
+        for n = 1, 6 do
+            pauses[n] = retry.pause(0.025, n, random)
+        end
+        assert.same({25, 50, 100, 200, 250, 250}, most)
+        assert.same({0.024, 0.049, 0.099, 0.199, 0.249, 0.249}, pauses)
+        assert.equal(0, retry.pause(0.0001, 1, random))
+    end)
+
+    it("goes back to tried nodes where they will do", function()
+        local picker = {get = function(ctx) return ctx.balancer_tried_servers and "b" or "a" end}
+        local around = retry.around(picker, function() end, true)
+        local ctx = {balancer_tried_servers = {a = true}, balancer_tried_servers_count = 1}
+        assert.equal("a", around.get(ctx))
+        assert.equal(0, ctx.balancer_tried_servers_count)
+    end)
 end)

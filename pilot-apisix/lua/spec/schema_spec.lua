@@ -45,7 +45,7 @@ local id_schema = {
 
 local function load_plugins()
     local outside = {
-        "apisix.core", "apisix.upstream", "apisix.ssl", "resty.roundrobin", "resty.http", "resty.ctxdump", "ngx.balancer",
+        "apisix.balancer", "apisix.core", "apisix.upstream", "apisix.ssl", "resty.roundrobin", "resty.http", "resty.ctxdump", "ngx.balancer",
         "ngx.resp", "resty.lrucache", "resty.openssl.x509", "apisix.router", "apisix.mesh.http_dst", "apisix.mesh.upstream_tls",
     }
     local before, global = {}, rawget(_G, "ngx")

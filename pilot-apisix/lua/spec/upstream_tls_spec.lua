@@ -74,7 +74,11 @@ describe("upstream_tls", function()
         local tls = up.discovery_args.mesh_tls
         assert.equal("p#1", upstream_tls.secure({upstream_scheme = "https"}, up, tls, "a", 1))
         -- One that is not known is not taken for one in plain text.
-        assert.is_false(upstream_tls.plain(up, tls, "c", 1))
+        assert.is_false(upstream_tls.plain({}, up, tls, "c", 1))
+        -- One that stands for a DNS name is what the name is said to be.
+        assert.is_true(upstream_tls.plain({mesh_host = {addr = "c:1", plain = true}}, up, tls, "c", 1))
+        assert.is_false(upstream_tls.plain({mesh_host = {addr = "c:1", plain = false}}, up, tls, "c", 1))
+        assert.is_false(upstream_tls.plain({mesh_host = {addr = "d:1", plain = true}}, up, tls, "c", 1))
         assert.is_nil((upstream_tls.secure({upstream_scheme = "https"}, up, tls, "c", 1)))
     end)
 

@@ -147,11 +147,12 @@ func (c *sidecar) config() ([]byte, error) {
 		return nil, err
 	}
 	c.mu.Lock()
-	http, stream := c.plugins.of(c.store.Resources())
+	uses := c.plugins.of(c.store.Resources())
 	roots := c.roots
 	c.mu.Unlock()
 	o := apisixconf.Options{
-		Gateway: c.gateway, Plugins: http, StreamPlugins: stream, Workers: c.cfg.Workers, Identity: c.identity, Roots: roots,
+		Gateway: c.gateway, Plugins: uses.http, StreamPlugins: uses.stream, RetryClasses: uses.retryClasses, Workers: c.cfg.Workers,
+		Identity: c.identity, Roots: roots,
 		ExtraLuaPath: lua.Path(pack), LuaModuleHook: lua.Hook, CloseConnections: c.draining.Load(),
 		Mirror: filepath.Join(sockets, "mesh_mirror.sock"), StreamOrigination: filepath.Join(sockets, "mesh_tls.sock"),
 	}

@@ -28,52 +28,86 @@ import (
 // always are APISIX's own plugins that the control plane uses wherever requests are shared.
 var always = []string{"traffic-split"}
 
-// usedPlugins knows which plugins resources use: APISIX loads no others. A resource that stays is read once.
+// usedPlugins knows what resources use that config.yaml has to name. A resource that stays is read once.
 type usedPlugins struct {
-	by map[*store.Resource][]string
+	by map[*store.Resource]use
 }
 
-// of are the plugins for HTTP and for streams that resources use, with those of our own.
-func (u *usedPlugins) of(resources []*store.Resource) (http, stream []string) {
-	by := make(map[*store.Resource][]string, len(u.by))
-	used, streamUsed := map[string]struct{}{}, map[string]struct{}{}
+// use is what one resource uses: plugins, but those that are always loaded, and the class of its retries, if it has one that
+// may not be there.
+type use struct {
+	plugins    []string
+	retryClass string
+}
+
+// used is what all resources use, with what is our own.
+type used struct {
+	// http and stream are plugins: APISIX loads no others.
+	http, stream []string
+	// retryClasses are in order, each once.
+	retryClasses []string
+}
+
+// of is what resources use.
+func (u *usedPlugins) of(resources []*store.Resource) used {
+	by := make(map[*store.Resource]use, len(u.by))
+	http, stream, classes := map[string]struct{}{}, map[string]struct{}{}, map[string]struct{}{}
 	ours := map[bool][]string{false: append(lua.Plugins(), always...), true: append(lua.StreamPlugins(), always...)}
 	for _, r := range resources {
 		if !bytes.Contains(r.JSON, pluginsKey) {
 			continue
 		}
-		names, known := u.by[r]
+		uses, known := u.by[r]
 		if !known {
-			names = pluginsOf(r, ours[r.Kind == apisix.StreamRoutes])
+			uses = useOf(r, ours[r.Kind == apisix.StreamRoutes])
 		}
-		by[r] = names
-		into := used
+		by[r] = uses
+		into := http
 		if r.Kind == apisix.StreamRoutes {
-			into = streamUsed
+			into = stream
 		}
-		for _, name := range names {
+		for _, name := range uses.plugins {
 			into[name] = struct{}{}
+		}
+		if uses.retryClass != "" {
+			classes[uses.retryClass] = struct{}{}
 		}
 	}
 	u.by = by
-	return slices.AppendSeq(ours[false], maps.Keys(used)), slices.AppendSeq(ours[true], maps.Keys(streamUsed))
+	return used{
+		http: slices.AppendSeq(ours[false], maps.Keys(http)), stream: slices.AppendSeq(ours[true], maps.Keys(stream)),
+		retryClasses: slices.Sorted(maps.Keys(classes)),
+	}
 }
 
 var pluginsKey = []byte(`"plugins":`)
 
-// pluginsOf are the names of the plugins that a resource has, but those which are always loaded.
-func pluginsOf(r *store.Resource, loaded []string) []string {
+// useOf is what a resource uses beside the plugins that are always loaded.
+func useOf(r *store.Resource, loaded []string) use {
 	var object struct {
 		Plugins map[string]json.RawMessage `json:"plugins"`
 	}
 	if err := json.Unmarshal(r.JSON, &object); err != nil {
-		return nil
+		return use{}
 	}
-	var out []string
+	var out use
 	for name := range object.Plugins {
 		if !slices.Contains(loaded, name) {
-			out = append(out, name)
+			out.plugins = append(out.plugins, name)
+		}
+	}
+	var retry struct {
+		On       []string `json:"on"`
+		Statuses []int    `json:"statuses"`
+	}
+	if conf := object.Plugins[retryPlugin]; conf != nil && json.Unmarshal(conf, &retry) == nil && len(retry.Statuses) > 0 {
+		class := apisix.RetryClass(retry.On, retry.Statuses)
+		if _, ok := apisix.RetryClassStatuses(class); ok {
+			out.retryClass = class
 		}
 	}
 	return out
 }
+
+// retryPlugin is apisix.MeshRetry's.
+const retryPlugin = "mesh-retry"

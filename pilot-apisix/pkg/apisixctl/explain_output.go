@@ -20,6 +20,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -137,6 +138,10 @@ func writeRetry(line func(string, ...any), r *simulate.Retry) {
 		line("  timeout: %s for each try", r.PerTryTimeout)
 	}
 	if r.Attempts >= 0 {
-		line("  retries: %d, after %s", r.Attempts, r.Class)
+		after := slices.Clone(r.On)
+		for _, status := range r.Statuses {
+			after = append(after, strconv.Itoa(status))
+		}
+		line("  retries: %d, after %s", r.Attempts, strings.Join(after, ", "))
 	}
 }

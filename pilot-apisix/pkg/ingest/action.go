@@ -18,6 +18,7 @@ import (
 	"net/http"
 
 	networking "istio.io/api/networking/v1alpha3"
+	istioroute "istio.io/istio/pilot/pkg/networking/core/route"
 
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
 )
@@ -45,7 +46,7 @@ func (r *routeBuilder) forward(route *ir.Route, rule *networking.HTTPRoute, auth
 	if rule.Timeout != nil {
 		route.Timeout = rule.Timeout.AsDuration()
 	}
-	route.Retries = r.retries(rule.Retries, src.At("retries"))
+	route.Retries = r.retries(rule.Retries, r.hashed(rule.Route))
 	route.Rewrite = r.rewrite(rule.Rewrite, &route.Match)
 	if route.Rewrite.Authority == "" {
 		route.Rewrite.Authority = authority
@@ -74,4 +75,13 @@ func directResponse(d *networking.HTTPDirectResponse) *ir.DirectResponse {
 		out.Body = body.Bytes
 	}
 	return out
+}
+
+// hashed says that a lone destination chooses endpoints by a key.
+func (r *routeBuilder) hashed(list []*networking.HTTPRouteDestination) bool {
+	if len(list) != 1 {
+		return false
+	}
+	hash, _ := istioroute.HashForHTTPDestination(r.in.Push, r.in.Proxy, list[0])
+	return hash != nil
 }

@@ -37,8 +37,13 @@ func (b *builder) catchAll(src ir.Source) *ir.Route {
 		key := clusterKey{host: host.Name(p.Host), port: int(p.GetPort().GetNumber()), subset: p.Subset}
 		return to(b.want(key), &ir.Retries{})
 	case util.IsAllowAnyDynamicDNSOutbound(b.in.Proxy):
-		b.diagnose(fidelity.AllowAnyDynamicDNS.At(src.At("mode"), ""))
-		fallthrough
+		if b.in.Push.Mesh.GetOutboundTrafficPolicy().GetTls() != nil {
+			b.diagnose(fidelity.AllowAnyDynamicDNS.At(src.At("tls"), ""))
+			return &ir.Route{Name: util.AllowAnyDynamicDNS, DirectResponse: &ir.DirectResponse{Status: http.StatusServiceUnavailable}, Source: src}
+		}
+		route := to(b.want(anyHost), &ir.Retries{})
+		route.Name = util.AllowAnyDynamicDNS
+		return route
 	case util.IsAllowAnyOutbound(b.in.Proxy):
 		// There is one address only, and no other to try.
 		return to(b.want(passthrough), nil)

@@ -37,15 +37,22 @@ type clusterKey struct {
 	subset string
 	// inbound clusters have a port only, which is zero for those that are not declared.
 	inbound bool
+	// anyHost is set for the cluster of that name, and then nothing else is.
+	anyHost bool
 }
 
-// passthrough is the cluster of everything outside of the mesh.
-var passthrough clusterKey
+// passthrough is the cluster of everything outside of the mesh, and anyHost the one for requests that go by their host there.
+var (
+	passthrough clusterKey
+	anyHost     = clusterKey{anyHost: true}
+)
 
 func (k clusterKey) name() string {
 	switch {
 	case k == passthrough:
 		return util.PassthroughCluster
+	case k == anyHost:
+		return util.AllowAnyDynamicDNSCluster
 	case k.inbound && k.port == 0:
 		return util.InboundPassthroughCluster
 	case k.inbound:
@@ -198,7 +205,7 @@ func buildCluster(in Input, c *clusterInputs) *ir.Cluster {
 		ConnectTimeout: connectTimeout(c.mesh),
 	}}
 	if c.service == nil {
-		b.cluster.OriginalDst = c.key == passthrough
+		b.cluster.OriginalDst, b.cluster.DynamicDNS = c.key == passthrough, c.key == anyHost
 		return b.cluster
 	}
 	b.cluster.Sources = []ir.Source{serviceSource(c.service)}

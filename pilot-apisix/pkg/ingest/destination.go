@@ -112,6 +112,8 @@ func (b *builder) missing(key clusterKey) string {
 		return fmt.Sprintf("no service %q is visible to the proxy", key.host)
 	case !hasPort(svc, key.port):
 		return fmt.Sprintf("service %s has no port %d", key.host, key.port)
+	case key.subset != "" && svc.Resolution == model.DynamicDNS:
+		return fmt.Sprintf("service %s has the resolution DYNAMIC_DNS, and no subsets", key.host)
 	case key.subset != "" && findSubset(destinationRule(b.in, svc), key.subset) == nil:
 		return fmt.Sprintf("no DestinationRule of %s has a subset %q", key.host, key.subset)
 	}

@@ -17,6 +17,7 @@ package ingest
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"istio.io/istio/pilot/pkg/features"
 	"istio.io/istio/pilot/pkg/model"
@@ -76,17 +77,22 @@ func (r *shardsReader) read(index *model.EndpointIndex, svc *model.Service) shar
 // endpoints adds the endpoints of the cluster that the proxy may reach (pilot/pkg/xds/endpoints).
 func (b *clusterBuilder) endpoints(port *model.Port, subset labels.Instance) {
 	svc := b.inputs.service
-	if svc.Resolution == model.DynamicDNS {
-		b.diagnose(fidelity.DynamicDNSRefused, serviceSource(svc), "")
-	}
 	if b.refuse {
+		return
+	}
+	if svc.Resolution == model.DynamicDNS && svc.Hostname.IsWildCarded() {
+		// There is nothing to balance, and nowhere else to go.
+		b.cluster.DynamicDNS, b.cluster.OriginalDst, b.cluster.LB = true, false, ir.LoadBalancer{Policy: ir.LeastRequest}
+		b.dnsRefresh()
 		return
 	}
 	f := endpointFilter{clusterBuilder: b, view: b.in.Proxy.GetView()}
 	rank := b.locality()
 	f.keep = rank != nil
 	if isDNS(svc) {
-		b.diagnose(fidelity.DNSOneAddress, serviceSource(svc), "")
+		b.cluster.DNSOne = svc.Resolution == model.DNSRoundRobinLB ||
+			svc.Attributes.K8sAttributes.DNSConnectStrategy == model.DNSConnectStrategyRaceFirstTCPConnect
+		b.dnsRefresh()
 		f.add(b.in.Push.ServiceEndpointsByPort(svc, port.Port, subset))
 	} else {
 		f.port, f.subset, f.addressesOnly = port.Name, subset, true
@@ -107,6 +113,15 @@ func (b *clusterBuilder) endpoints(port *model.Port, subset labels.Instance) {
 	}
 	if f.unix {
 		b.diagnose(fidelity.UnixEndpoint, serviceSource(svc), "")
+	}
+}
+
+// defaultDNSRefresh is Istio's.
+const defaultDNSRefresh = time.Minute
+
+func (b *clusterBuilder) dnsRefresh() {
+	if d := b.inputs.mesh.GetDnsRefreshRate(); d != nil && d.AsDuration() != defaultDNSRefresh {
+		b.cluster.DNSRefresh = d.AsDuration()
 	}
 }
 

@@ -66,7 +66,7 @@ func (g *gatewayBuilder) http(port int, servers []*networking.Server, names *ir.
 			if _, made := routes[key]; !made {
 				routes[key] = g.routes(vs, name, s)
 			}
-			if len(routes[key]) == 0 {
+			if routes[key] == nil {
 				// No rule is for this gateway.
 				continue
 			}
@@ -138,7 +138,7 @@ func sortCatchAll(routes []ir.Route) []ir.Route {
 	return out
 }
 
-// routes are those of a VirtualService for a gateway.
+// routes are those of a VirtualService for a gateway; nil when no rule is for it.
 func (g *gatewayBuilder) routes(vs *config.Config, gatewayName string, s *networking.Server) []ir.Route {
 	r := routeBuilder{
 		builder: g.builder, vs: vs, spec: vs.Spec.(*networking.VirtualService), port: int(s.Port.Number), source: virtualServiceSource(vs),

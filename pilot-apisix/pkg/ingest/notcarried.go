@@ -15,8 +15,6 @@
 package ingest
 
 import (
-	"time"
-
 	meshconfig "istio.io/api/mesh/v1alpha1"
 
 	"github.com/apisix-mesh/pilot-apisix/pkg/fidelity"
@@ -33,8 +31,6 @@ func (b *builder) meshConfig() {
 	}
 	tell(m.GetTcpKeepalive() != nil, fidelity.MeshTCPKeepalive, "tcpKeepalive")
 	tell(m.GetZoneAwareLbSetting() != nil, fidelity.ZoneAwareLB, "zoneAwareLbSetting")
-	// Istio's own default is a minute.
-	tell(m.GetDnsRefreshRate() != nil && m.GetDnsRefreshRate().AsDuration() != time.Minute, fidelity.MeshDNSRefreshRate, "dnsRefreshRate")
 	tell(m.GetH2UpgradePolicy() == meshconfig.MeshConfig_UPGRADE, fidelity.MeshH2Upgrade, "h2UpgradePolicy")
 	switch m.GetPathNormalization().GetNormalization() {
 	case meshconfig.MeshConfig_ProxyPathNormalization_DEFAULT, meshconfig.MeshConfig_ProxyPathNormalization_BASE:

@@ -22,25 +22,38 @@ import (
 
 	networking "istio.io/api/networking/v1alpha3"
 
-	"github.com/apisix-mesh/pilot-apisix/pkg/fidelity"
 	"github.com/apisix-mesh/pilot-apisix/pkg/ir"
 )
 
 // defaultRetryOn are the conditions of Istio's default policy (retry.DefaultPolicy).
 const defaultRetryOn = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
 
-// retries reads a retry policy, or the mesh's default one (retry.ConvertPolicy); nil is Istio's own default.
-func (b *builder) retries(in *networking.HTTPRetry, src ir.Source) *ir.Retries {
+// defaultAttempts are the further tries of Istio's default policy.
+const defaultAttempts = 2
+
+// retries reads a retry policy, or the mesh's default one (retry.ConvertPolicy); nil is Istio's own default. hashed says that the
+// endpoint is chosen by a key: by default further tries go to the same one then.
+func (b *builder) retries(in *networking.HTTPRetry, hashed bool) *ir.Retries {
 	if in == nil {
-		if in = b.in.Push.Mesh.GetDefaultHttpRetryPolicy(); in == nil {
+		in = b.in.Push.Mesh.GetDefaultHttpRetryPolicy()
+	}
+	if in == nil {
+		if !hashed {
 			return nil
 		}
-		src = ir.Source{Kind: "MeshConfig", Name: "istio"}.At("defaultHttpRetryPolicy")
+		in = &networking.HTTPRetry{Attempts: defaultAttempts}
 	}
 	if in.Attempts <= 0 {
 		return &ir.Retries{}
 	}
-	out := &ir.Retries{Attempts: int(in.Attempts), PerTryTimeout: in.PerTryTimeout.AsDuration(), RemoteLocalities: in.RetryRemoteLocalities.GetValue()}
+	out := &ir.Retries{
+		Attempts: int(in.Attempts), PerTryTimeout: in.PerTryTimeout.AsDuration(), Backoff: in.Backoff.AsDuration(),
+		RemoteLocalities: in.RetryRemoteLocalities.GetValue(),
+		PreviousHosts:    hashed,
+	}
+	if p := in.RetryIgnorePreviousHosts; p != nil {
+		out.PreviousHosts = !p.GetValue()
+	}
 	on := in.RetryOn
 	if on == "" {
 		on = defaultRetryOn
@@ -58,11 +71,5 @@ func (b *builder) retries(in *networking.HTTPRetry, src ir.Source) *ir.Retries {
 	}
 	slices.Sort(out.On)
 	slices.Sort(out.Statuses)
-	if in.Backoff != nil {
-		b.diagnose(fidelity.RetryBackoff.At(src.At("backoff"), ""))
-	}
-	if in.RetryIgnorePreviousHosts != nil && !in.RetryIgnorePreviousHosts.GetValue() {
-		b.diagnose(fidelity.RetryPreviousHosts.At(src.At("retryIgnorePreviousHosts"), ""))
-	}
 	return out
 }

@@ -44,6 +44,7 @@ type routeBuilder struct {
 	// tls says that requests come over TLS.
 	tls bool
 
+	// routes is nil when no rule is for the proxy, and may be empty when none can ever hold: the hosts are taken all the same.
 	routes      []ir.Route
 	diagnostics []ir.Diagnostic
 }
@@ -76,6 +77,9 @@ func (r *routeBuilder) add(rule *networking.HTTPRoute, m *networking.HTTPMatchRe
 	}
 	match, ok := r.match(m, src)
 	if !ok {
+		if r.routes == nil {
+			r.routes = []ir.Route{}
+		}
 		return false
 	}
 	route := ir.Route{Name: rule.Name, Match: match, Source: src}

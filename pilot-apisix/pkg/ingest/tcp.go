@@ -42,10 +42,14 @@ func (b *builder) tcpRoutes() {
 		}
 	}
 	// A port that is known only together with addresses: connections to others go where those to unknown ports go.
-	for _, l := range listeners {
-		r.add(tcpAddress{port: l.port}, nil, r.fallback, ir.NoHTTP)
+	http := ir.NoHTTP
+	if util.IsAllowAnyDynamicDNSOutbound(b.in.Proxy) {
+		http = ir.DetectHTTP
 	}
-	r.add(tcpAddress{}, nil, r.fallback, ir.NoHTTP)
+	for _, l := range listeners {
+		r.add(tcpAddress{port: l.port}, nil, r.fallback, http)
+	}
+	r.add(tcpAddress{}, nil, r.fallback, http)
 	b.config.TCP = r.routes
 }
 
@@ -178,7 +182,12 @@ func (b *builder) tcpCatchAll() *tcpChain {
 	if b.config.CatchAll == nil || len(b.config.CatchAll.Destinations) == 0 {
 		return nil
 	}
-	return &tcpChain{destinations: b.config.CatchAll.Destinations, source: b.config.CatchAll.Source}
+	destinations := b.config.CatchAll.Destinations
+	if destinations[0].Cluster == anyHost.name() {
+		// Only requests name a host.
+		destinations = []ir.Destination{{Cluster: b.wantStream(passthrough)}}
+	}
+	return &tcpChain{destinations: destinations, source: b.config.CatchAll.Source}
 }
 
 // tcpChain is a filter chain of a listener.

@@ -125,7 +125,7 @@ func (b *builder) serviceGroup(svc *model.Service, port int) hostGroup {
 		routes: []ir.Route{{
 			Name:         "default",
 			Destinations: []ir.Destination{{Cluster: cluster}},
-			Retries:      b.retries(nil, ir.Source{}),
+			Retries:      b.retries(nil, false),
 			Source:       src,
 		}},
 		source: src,
@@ -157,7 +157,7 @@ func (b *builder) virtualServiceGroup(vs *config.Config, registry map[host.Name]
 		builder: b, vs: vs, spec: vs.Spec.(*networking.VirtualService), port: port, source: virtualServiceSource(vs), registry: registry,
 	}
 	r.build()
-	if len(r.routes) == 0 {
+	if r.routes == nil {
 		// No rule is for this proxy: its services keep their default routes.
 		b.diagnoseAll(r.diagnostics)
 		return hostGroup{}, false

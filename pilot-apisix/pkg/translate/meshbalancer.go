@@ -22,11 +22,11 @@ import (
 // needsMesh says that a cluster asks for more than APISIX's own balancers have. All others stay with those.
 func needsMesh(c *ir.Cluster) bool {
 	if c.LB.Policy == ir.Random || c.LB.Warmup != nil || c.LB.LocalityWeighted || c.LB.RingSize > 0 || c.Outliers != nil || c.Limits != (ir.Limits{}) ||
-		c.RetryBudget != nil {
+		c.RetryBudget != nil || c.DynamicDNS {
 		return true
 	}
 	for i := range c.Endpoints {
-		if e := &c.Endpoints[i]; e.Priority != 0 || e.Unhealthy || e.PlainText {
+		if e := &c.Endpoints[i]; e.Priority != 0 || e.Unhealthy || e.PlainText || isName(e.Address) {
 			return true
 		}
 	}
@@ -71,8 +71,17 @@ func meshBalancer(u *apisix.Upstream, c *ir.Cluster) {
 	if w := c.LB.Warmup; w != nil {
 		m.Warmup = &apisix.MeshWarmup{Duration: seconds(w.Duration), Aggression: w.Aggression, MinimumPercent: w.MinimumPercent}
 	}
+	switch {
+	case c.DynamicDNS:
+		m.DNS = apisix.MeshDNSHost
+	case c.DNSOne:
+		m.DNS = apisix.MeshDNSOne
+	}
+	if c.DNSRefresh > 0 {
+		m.DNSRefresh = seconds(c.DNSRefresh)
+	}
 	u.Type, u.Mesh = apisix.Mesh, m
-	if len(u.Nodes) == 1 && (m.OutlierDetection != nil || m.RetryBudget != nil || m.Warmup != nil || m.ConnectionPool != (apisix.MeshConnectionPool{})) {
+	if len(u.Nodes) == 1 && (u.Nodes[0].Metadata.DNS != "" || c.DynamicDNS || m.OutlierDetection != nil || m.RetryBudget != nil || m.Warmup != nil || m.ConnectionPool != (apisix.MeshConnectionPool{})) {
 		askForOne(u)
 	}
 }

@@ -15,6 +15,7 @@
 package translate
 
 import (
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,64 +41,70 @@ func (t *translator) retry(r *ir.Route) apisix.Plugin {
 		if p.PerTryTimeout > 0 {
 			out.PerTryTimeout = seconds(p.PerTryTimeout)
 		}
-		out.RemoteLocalities = p.RemoteLocalities
+		out.RemoteLocalities, out.PreviousHosts = p.RemoteLocalities, p.PreviousHosts
 		if p.Attempts > 0 {
-			class, differ := retryClass(p)
-			if class != apisix.RetryConnectFailure {
-				out.Class = class
+			var differ []string
+			out.On, out.Statuses, differ = retryOn(p)
+			if p.Backoff > 0 {
+				out.Backoff = seconds(p.Backoff)
+			}
+			if p.Attempts > mostComebacks {
+				differ = append(differ, "after the eighth further try only tries without a response are repeated")
 			}
 			if len(differ) > 0 {
-				t.diagnose(fidelity.RetryConditions, r.Source, "class %s: %s", class, strings.Join(differ, ", "))
+				t.diagnose(fidelity.RetryConditions, r.Source, "%s", strings.Join(differ, ", "))
+			}
+			if p.Backoff > 0 && slices.ContainsFunc(r.Destinations, func(d ir.Destination) bool { return d.Status == 0 && t.cluster(d.Cluster).HTTP2 }) {
+				t.diagnose(fidelity.RetryBackoff, r.Source, "")
 			}
 		}
 	}
 	return out
 }
 
-// retryClasses are in ascending order: each repeats whatever those before it do.
-var retryClasses = []string{apisix.RetryConnectFailure, apisix.RetryReset, apisix.RetryGatewayError, apisix.Retry5xx}
+// mostComebacks is how often mesh-retry can repeat a response: nginx ends the redirects of a request.
+const mostComebacks = 8
 
-// conditionClass is the class of each of Envoy's conditions that nginx can tell.
-var conditionClass = map[string]string{
-	"connect-failure":      apisix.RetryConnectFailure,
-	"refused-stream":       apisix.RetryConnectFailure,
-	"reset-before-request": apisix.RetryConnectFailure,
-	"reset":                apisix.RetryReset,
-	"gateway-error":        apisix.RetryGatewayError,
-	"5xx":                  apisix.Retry5xx,
-}
-
-// defaultGRPC are the conditions of Istio's default policy that nginx cannot tell: a policy with them asks for nothing
-// beyond the default, for which there is a diagnostic of its own.
-var defaultGRPC = []string{"cancelled", "unavailable"}
-
-// retryClass is the smallest class that has all conditions of p, and what is not carried or more than was asked for.
-func retryClass(p *ir.Retries) (class string, differ []string) {
-	best := 0
-	add := func(class string) { best = max(best, slices.Index(retryClasses, class)) }
-	for _, on := range p.On {
-		class, known := conditionClass[on]
-		switch {
-		case known:
-			add(class)
-		case on == "retriable-status-codes", slices.Contains(defaultGRPC, on):
+// retryOn are the conditions and statuses of mesh-retry that p means, and what is not carried.
+func retryOn(p *ir.Retries) (on []string, statuses []int, differ []string) {
+	on = []string{}
+	for _, condition := range p.On {
+		switch condition {
+		case apisix.Retry5xx, apisix.RetryConnectFailure, apisix.RetryGatewayError, apisix.RetryReset, apisix.RetryResetBeforeRequest:
+			on = append(on, condition)
+		case "retriable-4xx":
+			statuses = append(statuses, http.StatusConflict)
+		case "retriable-status-codes":
+		case "refused-stream", "http3-post-connect-failure":
+			// A server of HTTP/1.1 refuses no streams, and nobody is spoken to in HTTP/3.
 		default:
-			differ = append(differ, on+" is not tried again")
+			if !slices.Contains(defaultGRPC, condition) {
+				differ = append(differ, condition+" is not tried again")
+			}
 		}
 	}
-	byCondition := best
+	slices.Sort(on)
+	on = slices.Compact(on)
+	if slices.Contains(on, apisix.Retry5xx) {
+		// The smaller one says nothing more.
+		on = slices.DeleteFunc(on, func(s string) bool { return s == apisix.RetryGatewayError })
+	}
+	var covered []int
+	if class := apisix.RetryClass(on, nil); class != apisix.RetryClassReset {
+		covered, _ = apisix.RetryClassStatuses(class)
+	}
 	for _, status := range p.Statuses {
-		switch status {
-		case 502, 503, 504:
-			add(apisix.RetryGatewayError)
-		case 500:
-			add(apisix.Retry5xx)
-		default:
+		if status < apisix.LeastRetryStatus || status > apisix.MostRetryStatus {
 			differ = append(differ, strconv.Itoa(status)+" is not tried again")
+			continue
 		}
+		statuses = append(statuses, status)
 	}
-	if best > byCondition {
-		differ = append(differ, "failures of the class beside those asked for are tried again too")
-	}
-	return retryClasses[best], differ
+	slices.Sort(statuses)
+	statuses = slices.DeleteFunc(slices.Compact(statuses), func(s int) bool { return slices.Contains(covered, s) })
+	return on, statuses, differ
 }
+
+// defaultGRPC are the conditions of Istio's default policy that are nothing to HTTP. What becomes of them for gRPC is the same for all
+// services, and documented.
+var defaultGRPC = []string{"cancelled", "unavailable"}

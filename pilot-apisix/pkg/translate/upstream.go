@@ -15,7 +15,10 @@
 package translate
 
 import (
+	"cmp"
+	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
@@ -28,6 +31,9 @@ const connectRetries = 2
 
 // noTimeout stands for Istio's default of no limit, in seconds; APISIX's own default is 60.
 const noTimeout = 24 * 60 * 60
+
+// anyPort is the port of a node that is none, which APISIX asks for.
+const anyPort = 80
 
 // upstreamID is the id of a cluster's upstream.
 func upstreamID(c *ir.Cluster) string {
@@ -56,8 +62,15 @@ func (t *translator) upstream(c *ir.Cluster) *Resource {
 	u.Nodes = make([]apisix.Node, 0, len(c.Endpoints))
 	for i := range c.Endpoints {
 		if e := &c.Endpoints[i]; e.Port > 0 && e.Port <= 65535 && apisix.ValidHost(e.Address) {
-			u.Nodes = append(u.Nodes, apisix.Node{Host: e.Address, Port: e.Port, Weight: e.Weight, Metadata: metadata(e)})
+			node := apisix.Node{Host: e.Address, Port: e.Port, Weight: e.Weight, Metadata: metadata(e)}
+			if isName(e.Address) {
+				node.Host, node.Metadata.DNS = apisix.AnyHost, e.Address
+			}
+			u.Nodes = append(u.Nodes, node)
 		}
+	}
+	if c.DynamicDNS {
+		u.Nodes = append(u.Nodes, apisix.Node{Host: apisix.AnyHost, Port: cmp.Or(c.Port, anyPort), Weight: 1})
 	}
 	if c.TLS != nil {
 		upstreamTLS(&u, c)
@@ -66,6 +79,12 @@ func (t *translator) upstream(c *ir.Cluster) *Resource {
 		meshBalancer(&u, c)
 	}
 	return t.resource(apisix.Upstreams, u.ID, &u, c.Sources)
+}
+
+// isName says that an endpoint is known by a DNS name.
+func isName(address string) bool {
+	_, err := netip.ParseAddr(strings.Trim(address, "[]"))
+	return err != nil
 }
 
 // keepalivePool limits the connections of a cluster. APISIX closes one after 1,000 requests when nobody says otherwise.

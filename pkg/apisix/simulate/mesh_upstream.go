@@ -34,6 +34,8 @@ type meshBalancerJSON struct {
 		ConnectionPool   json.RawMessage `json:"connection_pool"`
 		RetryBudget      json.RawMessage `json:"retry_budget"`
 		MinimumRingSize  int             `json:"minimum_ring_size"`
+		DNS              string          `json:"dns"`
+		DNSRefresh       float64         `json:"dns_refresh"`
 	} `json:"mesh"`
 	TLS *struct {
 		Mode               string   `json:"mode"`
@@ -73,6 +75,7 @@ func nodeMetadata(b json.RawMessage) apisix.NodeMetadata {
 		LocalityWeight int    `json:"locality_weight"`
 		Peer           string `json:"peer"`
 		PlainText      bool   `json:"plain_text"`
+		DNS            string `json:"dns"`
 	}
 	if len(b) == 0 || json.Unmarshal(b, &in) != nil {
 		return apisix.NodeMetadata{}

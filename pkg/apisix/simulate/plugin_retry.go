@@ -14,28 +14,38 @@
 
 package simulate
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
+)
 
 // retry is mesh-retry.
 type retry struct {
 	nothing
-	Attempts *int    `json:"attempts"`
-	PerTry   float64 `json:"per_try_timeout"`
-	Remote   bool    `json:"remote_localities"`
-	Timeout  float64 `json:"timeout"`
-	Class    string  `json:"class"`
+	Attempts *int     `json:"attempts"`
+	Backoff  float64  `json:"backoff"`
+	On       []string `json:"on"`
+	PerTry   float64  `json:"per_try_timeout"`
+	Previous bool     `json:"previous_hosts"`
+	Remote   bool     `json:"remote_localities"`
+	Statuses []int    `json:"statuses"`
+	Timeout  float64  `json:"timeout"`
 }
 
 func parseRetry(raw json.RawMessage) (plugin, error) {
 	r, err := decodeConf[retry](raw)
-	if r.Class == "" {
-		r.Class = "connect-failure"
+	if r.On == nil {
+		r.On = []string{apisix.RetryConnectFailure}
 	}
 	return &r, err
 }
 
 func (r *retry) beforeProxy(e *exchange) {
-	out := &Retry{Attempts: -1, PerTryTimeout: seconds(r.PerTry), Timeout: seconds(r.Timeout), Class: r.Class, RemoteLocalities: r.Remote}
+	out := &Retry{
+		Attempts: -1, PerTryTimeout: seconds(r.PerTry), Timeout: seconds(r.Timeout), Backoff: seconds(r.Backoff),
+		On: r.On, Statuses: r.Statuses, PreviousHosts: r.Previous, RemoteLocalities: r.Remote,
+	}
 	if r.Attempts != nil {
 		out.Attempts = *r.Attempts
 	}

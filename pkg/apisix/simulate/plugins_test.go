@@ -120,11 +120,12 @@ func TestPlugins(t *testing.T) {
 }
 
 func TestRetry(t *testing.T) {
-	r := one(t, `"mesh-retry":{"attempts":0,"per_try_timeout":0.25,"class":"5xx"}`).HTTP(Request{Host: "h", Path: "/"})
-	if r.Retry == nil || r.Retry.Attempts != 0 || r.Retry.PerTryTimeout.Milliseconds() != 250 || r.Retry.Class != "5xx" {
+	r := one(t, `"mesh-retry":{"attempts":0,"per_try_timeout":0.25,"on":["5xx"],"statuses":[409],"backoff":0.5,"previous_hosts":true}`).HTTP(Request{Host: "h", Path: "/"})
+	if r.Retry == nil || r.Retry.Attempts != 0 || r.Retry.PerTryTimeout.Milliseconds() != 250 ||
+		!slices.Equal(r.Retry.On, []string{"5xx"}) || !slices.Equal(r.Retry.Statuses, []int{409}) || r.Retry.Backoff.Milliseconds() != 500 || !r.Retry.PreviousHosts {
 		t.Errorf("%+v", r.Retry)
 	}
-	if r := one(t, `"mesh-retry":{}`).HTTP(Request{Host: "h", Path: "/"}); r.Retry.Attempts != -1 || r.Retry.Class != "connect-failure" {
+	if r := one(t, `"mesh-retry":{}`).HTTP(Request{Host: "h", Path: "/"}); r.Retry.Attempts != -1 || !slices.Equal(r.Retry.On, []string{"connect-failure"}) {
 		t.Errorf("%+v", r.Retry)
 	}
 }

@@ -142,8 +142,13 @@ type Retry struct {
 	Attempts int
 	// PerTryTimeout and Timeout are for one try and for all of them; 0 is none.
 	PerTryTimeout, Timeout time.Duration
-	// Class says which failures are tried again: connect-failure, reset, gateway-error or 5xx.
-	Class string
+	// Backoff is what the time before the first further try is at most; 0 is the plugin's own.
+	Backoff time.Duration
+	// On and Statuses say what is tried again, in the words of the plugin.
+	On       []string
+	Statuses []int
+	// PreviousHosts lets further tries go to endpoints that were tried.
+	PreviousHosts bool
 	// RemoteLocalities lets further tries rather go to other priorities.
 	RemoteLocalities bool
 }

@@ -149,7 +149,12 @@ func parseNodes(b json.RawMessage) ([]apisix.Node, error) {
 	var nodes []apisix.Node
 	if err := decode(b, &list); err == nil {
 		for _, n := range list {
-			nodes = append(nodes, apisix.Node{Host: n.Host, Port: n.Port, Weight: n.Weight, Metadata: nodeMetadata(n.Metadata)})
+			node := apisix.Node{Host: n.Host, Port: n.Port, Weight: n.Weight, Metadata: nodeMetadata(n.Metadata)}
+			if name := node.Metadata.DNS; name != "" {
+				// Which addresses the name has is for others to say.
+				node.Host, node.Metadata.DNS = name, ""
+			}
+			nodes = append(nodes, node)
 		}
 		return nodes, nil
 	}

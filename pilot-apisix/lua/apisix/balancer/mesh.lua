@@ -22,16 +22,22 @@
 -- priority comes first; APISIX's own node priority stays out of it, because there one level must fail as a whole before the
 -- next is used.
 --
+-- A node whose metadata has dns stands for the addresses of that DNS name, or for the first of them where discovery_args.mesh.dns says
+-- "one". Where that says "host", the endpoint is the host that the request names. The host of such a node is none: APISIX would replace a name by one address, and look at it for every request.
+--
 -- An upstream of a single node APISIX does not ask its balancer about. Where it matters such an upstream has the node a second
 -- time, with the weight 0, which here means no requests.
 
 local core = require("apisix.core")
 local cluster = require("apisix.mesh.lb.cluster")
+local dynamic = require("apisix.mesh.dynamic")
 local limits = require("apisix.mesh.lb.limits")
 local memory = require("apisix.mesh.lb.store")
+local resolver = require("apisix.mesh.resolver")
 local ring = require("apisix.mesh.lb.ring")
 local tries = require("apisix.mesh.lb.tries")
 local warmup = require("apisix.mesh.lb.warmup")
+local waits = resolver.waits
 local last_failure = require("ngx.balancer").get_last_failure
 local ngx = ngx
 local get_phase = ngx.get_phase
@@ -102,6 +108,10 @@ end
 -- refuse answers with 503 while that can be done; otherwise APISIX does with what this returns.
 local function refuse(ctx, body, overloaded)
     if is_http and get_phase() == "access" then
+        if ctx.mesh_tries then
+            -- A further try: mesh-retry answers with what was to be repeated.
+            return nil, body
+        end
         if overloaded then
             ngx.header["x-envoy-overloaded"] = "true"
         end
@@ -165,16 +175,40 @@ local function tried(ctx, addr)
     ctx.balancer_tried_servers_count = (ctx.balancer_tried_servers_count or 0) + 1
 end
 
+-- version is one that changes with the addresses of names.
+local function version_of(names)
+    local sum = 0
+    for _, name in ipairs(names) do
+        sum = sum + name.version
+    end
+    return sum
+end
+
 -- members are the endpoints of an upstream, and what they share with those of its other generations.
 local function members_of(upstream)
     local args = upstream.discovery_args
     local conf = args and args.mesh or {policy = "least_request"}
     local state = state_of(upstream.resource_key or tostring(upstream))
-    local hosts = cluster.hosts(upstream.nodes, state.loads)
+    local nodes, names = {}, nil
+    if conf.dns ~= "host" then
+        nodes, names = resolver.expand(upstream.nodes, conf, waits())
+    end
+    local hosts = cluster.hosts(nodes, state.loads)
     if conf.warmup then
         met(state, hosts)
     end
-    return cluster.new(state.name, hosts, conf, env), state
+    local members = cluster.new(state.name, hosts, conf, env)
+    members.names, members.version = names, names and version_of(names)
+    return members, state
+end
+
+-- current are members, or others where the addresses of a name are others.
+local function current(members, upstream)
+    local names = members.names
+    if names and version_of(names) ~= members.version then
+        return members_of(upstream)
+    end
+    return members
 end
 
 -- Those of requests that do not go through a picker, by the list of nodes, which is another one when it changes.
@@ -183,10 +217,12 @@ local aside = setmetatable({}, {__mode = "k"})
 -- pick is a node {host=, port=} for a request that a plugin sends by itself, or nil. It is not counted.
 function _M.pick(upstream)
     local members = aside[upstream.nodes]
-    if not members then
+    if members then
+        members = current(members, upstream)
+    else
         members = members_of(upstream)
-        aside[upstream.nodes] = members
     end
+    aside[upstream.nodes] = members
     local host = members:choose(ngx.now(), members.conf.policy == "consistent_hash" and random(0, 2 ^ 32 - 1) or nil)
     return host and host.node
 end
@@ -194,7 +230,7 @@ end
 -- new is a picker of APISIX's. up_nodes, the nodes by address and weight, does not have all that the upstream has.
 function _M.new(_, upstream)
     local members, state = members_of(upstream)
-    local conf, detector = members.conf, members.detector
+    local conf = members.conf
     local budget = conf.retry_budget
     local pool = conf.connection_pool or budget and {}
     if pool and not state.limits then
@@ -221,12 +257,17 @@ function _M.new(_, upstream)
         if pool and not admit(ctx) then
             return refuse(ctx, OVERFLOW, true)
         end
-        local at, tried_before, other_than = hashed and place(ctx, upstream.key), ctx.balancer_tried_servers, remote(ctx)
         local host
-        if members.mixed and ctx.mesh_plain ~= nil then
-            host = members:choose_like(ctx.mesh_plain, ngx.now(), at, tried_before, other_than)
+        if conf.dns == "host" then
+            host = dynamic.choose(ctx, upstream, conf, is_http)
         else
-            host = members:choose(ngx.now(), at, tried_before, other_than)
+            members = current(members, upstream)
+            local at, tried_before, other_than = hashed and place(ctx, upstream.key), ctx.balancer_tried_servers, remote(ctx)
+            if members.mixed and ctx.mesh_plain ~= nil then
+                host = members:choose_like(ctx.mesh_plain, ngx.now(), at, tried_before, other_than)
+            else
+                host = members:choose(ngx.now(), at, tried_before, other_than)
+            end
         end
         if not host then
             picker.release(ctx)
@@ -253,8 +294,8 @@ function _M.new(_, upstream)
         ctx.balancer_server, ctx.mesh_host = nil, nil
         if host then
             host.load.active = host.load.active - 1
-            if detector then
-                report(detector, host, ctx.mesh_tries)
+            if members.detector then
+                report(members.detector, host, ctx.mesh_tries)
             end
             if before_retry then
                 tried(ctx, host.addr)

@@ -22,14 +22,8 @@ local get_phase = ngx.get_phase
 
 local _M = {}
 
--- By the classes of mesh-retry.
-_M.LOCATIONS = {
-    ["connect-failure"] = "@mesh_tls_connect_failure",
-    ["reset"] = "@mesh_tls_reset",
-    ["gateway-error"] = "@mesh_tls_gateway_error",
-    ["5xx"] = "@mesh_tls_5xx",
-}
-_M.GRPC = "@mesh_tls_grpc"
+-- The locations of requests without retries; those with some go on in locations of mesh-retry's.
+local HTTP, GRPC = "@mesh_tls", "@mesh_tls_grpc"
 
 -- exec goes on in a location, which gets the request's context back.
 function _M.exec(location)
@@ -38,7 +32,7 @@ function _M.exec(location)
 end
 
 -- go lets the request at hand go on in a location; what APISIX does after its plugins is done here.
-function _M.go(ctx, location)
+local function go(ctx, location)
     ctx.mesh_tls_location = true
     if not ctx._resp_source then
         ctx._apisix_proxied = true
@@ -58,13 +52,17 @@ function last.before_proxy(_, ctx)
     plugins[#plugins] = nil
     plugins[#plugins] = nil
     local scheme = ctx.upstream_scheme
-    return _M.go(ctx, (scheme == "grpc" or scheme == "grpcs") and _M.GRPC or _M.LOCATIONS["connect-failure"])
+    return go(ctx, (scheme == "grpc" or scheme == "grpcs") and GRPC or HTTP)
 end
 
 local CONF = {}
 
--- follow has the request at hand go on in its location when its plugins are done. Until then ctx.mesh_origination says so.
+-- follow has the request at hand go on in its location when its plugins are done; ctx.mesh_origination says so.
 function _M.follow(ctx)
+    if ctx.mesh_origination then
+        -- A further try.
+        return
+    end
     ctx.mesh_origination = true
     local plugins = ctx.plugins
     if not plugins then

@@ -40,7 +40,7 @@ function _M.install(module)
         local up = ctx and ctx.upstream_conf
         local tls = up and upstream_tls.settings(up)
         local pool = opts and opts.pool
-        if tls and upstream_tls.plain(up, tls, host, port) then
+        if tls and upstream_tls.plain(ctx, up, tls, host, port) then
             pool = pool and (ctx.upstream_scheme or "") .. "#" .. host .. ":" .. port
         elseif tls then
             local secured, err = upstream_tls.secure(ctx, up, tls, host, port)

@@ -12,8 +12,10 @@
 -- See the License for the specific language governing permissions and
 -- limitations under the License.
 
--- The arithmetic of timeouts over several tries. Times are in seconds.
+-- What is tried again, when and for how long. Times are in seconds.
 
+local concat = table.concat
+local ipairs = ipairs
 local min = math.min
 
 local _M = {}
@@ -21,6 +23,7 @@ local _M = {}
 -- With less than this left there is no further try. nginx counts in milliseconds, and a try that was given all that was
 -- left can end that much too early.
 local LEAST = 0.005
+_M.LEAST = LEAST
 
 -- limits are the timeouts of one try: those of the upstream, none of them longer than most. defaults stand in for what the
 -- upstream does not say.
@@ -64,14 +67,19 @@ function _M.forget(ctx, clear)
 end
 
 -- around is a picker of APISIX's that, when every node was tried, begins anew instead of giving up: to Envoy the number of
--- nodes does not limit the number of tries.
-function _M.around(picker, clear)
+-- nodes does not limit the number of tries. With previous it begins anew at every try: any node will do.
+function _M.around(picker, clear, previous)
     local get = picker.get
     return {
         addr_to_domain = picker.addr_to_domain,
         upstream = picker.upstream,
         after_balance = picker.after_balance,
         get = function(ctx)
+            if previous and ctx.balancer_tried_servers then
+                -- APISIX's consistent hash goes on from the last node as long as there are tried ones.
+                _M.forget(ctx, clear)
+                ctx.balancer_tried_servers = nil
+            end
             local server, err = get(ctx)
             if not server then
                 _M.forget(ctx, clear)
@@ -80,6 +88,56 @@ function _M.around(picker, clear)
             return server, err
         end,
     }
+end
+
+-- Each of these conditions has those after it, as far as tries without a response go.
+local WITHOUT_RESPONSE = {"5xx", "gateway-error", "reset"}
+local UNCONNECTED = {"connect-failure", "reset-before-request"}
+
+-- conditions are what a list of Envoy's conditions means for a try without a response: repeated whatever it failed with
+-- (any), or where there was no connection (unconnected).
+function _M.conditions(on)
+    local set, out = {}, {any = false, unconnected = false}
+    for _, condition in ipairs(on) do
+        set[condition] = true
+    end
+    for _, condition in ipairs(WITHOUT_RESPONSE) do
+        out.any = out.any or set[condition] or false
+    end
+    for _, condition in ipairs(UNCONNECTED) do
+        out.unconnected = out.unconnected or set[condition] or false
+    end
+    out.unconnected = out.unconnected or out.any
+    return out
+end
+
+-- class names the location for these conditions and statuses, after "@mesh_retry_"; known(class) says whether it is there.
+-- Without it there is the nearest that repeats nothing else.
+function _M.class(on, statuses, known)
+    local base
+    for _, condition in ipairs(on) do
+        if condition == "5xx" then
+            base = "5xx"
+        elseif condition == "gateway-error" then
+            base = base or "gateway_error"
+        end
+    end
+    local class = concat(statuses, "_")
+    if base then
+        class = class == "" and base or base .. "_" .. class
+    end
+    if class == "" or not known(class) then
+        return base or "reset"
+    end
+    return class
+end
+
+-- pause is how long to wait before the nth further try: as long as chance wants, up to a limit that doubles each time, and at
+-- last is ten times the base. random(n) is a whole number from 0 to n - 1. Envoy counts in milliseconds, too.
+function _M.pause(base, n, random)
+    local most = base * 1000
+    most = min(most * 2 ^ (n - 1), most * 10)
+    return most < 1 and 0 or random(most) / 1000
 end
 
 return _M

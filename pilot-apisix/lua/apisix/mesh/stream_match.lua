@@ -111,7 +111,8 @@ function _M.install(router)
         ctx.mesh_address, ctx.mesh_port = address, port
         ctx.mesh_inbound = inbound[own]
         local group = stream_router.group(routes, ctx.mesh_inbound, address, port)
-        local route = group and stream_router.route(group, group.named and name_of(var) or nil)
+        ctx.mesh_server_name = group and group.named and name_of(var) or nil
+        local route = group and stream_router.route(group, ctx.mesh_server_name)
         -- One without an upstream closes the connection.
         if route and route.value.upstream_id then
             ctx.matched_route = route

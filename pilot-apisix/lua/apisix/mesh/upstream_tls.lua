@@ -67,8 +67,16 @@ function _M.own(tls)
 end
 
 -- plain says that a node speaks plain text, whatever the others of its upstream do.
-function _M.plain(up, tls, host, port)
-    return tls.mixed and names_of(up.nodes)[host .. ":" .. port] == false
+function _M.plain(ctx, up, tls, host, port)
+    if not tls.mixed then
+        return false
+    end
+    local addr, chosen = host .. ":" .. port, ctx.mesh_host
+    if chosen and chosen.addr == addr then
+        -- It may stand for a DNS name, and is not listed by its address then.
+        return chosen.plain
+    end
+    return names_of(up.nodes)[addr] == false
 end
 
 -- peer is the name that the node must prove.
@@ -99,7 +107,7 @@ function _M.prepare(ctx, node)
         ctx.mesh_tls_location = ok
         return
     end
-    if is_http and _M.plain(up, tls, node.host, node.port) then
+    if is_http and _M.plain(ctx, up, tls, node.host, node.port) then
         local scheme = PLAIN[ctx.upstream_scheme] or "http"
         ctx.upstream_scheme = scheme
         ctx.var.upstream_scheme = scheme
@@ -126,7 +134,8 @@ local function mutual(ctx, up, tls, host, port)
     if not own then
         return nil, err
     end
-    local peer = _M.peer(up, tls, host, port)
+    -- A node that stands for a DNS name is not listed by its addresses.
+    local peer = _M.peer(up, tls, host, port) or ctx.mesh_host and ctx.mesh_host.peer
     if not peer then
         return nil, "nobody knows whom to expect at " .. host .. ":" .. port
     end

@@ -20,6 +20,8 @@ import (
 	"net"
 	"regexp"
 	"strconv"
+
+	"github.com/apisix-mesh/pilot-apisix/pkg/apisix"
 )
 
 // Options are what differs between sidecars. Addresses are host:port with an IP address.
@@ -55,6 +57,8 @@ type Options struct {
 	// Plugins and StreamPlugins are the only ones that APISIX loads, in any order: it runs them by their own priority.
 	Plugins       []string
 	StreamPlugins []string
+	// RetryClasses are the classes of retries (apisix.RetryClass) that resources ask for, in any order.
+	RetryClasses []string
 	// Control is the address of the control API (GET /v1/schema …), on loopback; off when empty.
 	Control string
 	// Prometheus is the address of APISIX's metrics, on loopback; off when empty. The plugin prometheus must be among
@@ -154,6 +158,11 @@ func (o *Options) validate() error {
 	} {
 		if f.value != "" && !f.allowed.MatchString(f.value) {
 			return fmt.Errorf("%s %q: nginx.conf cannot hold this", f.field, f.value)
+		}
+	}
+	for _, class := range o.RetryClasses {
+		if _, ok := apisix.RetryClassStatuses(class); !ok {
+			return fmt.Errorf("RetryClasses: %q is not the name of a class", class)
 		}
 	}
 	for _, port := range o.InboundPorts {

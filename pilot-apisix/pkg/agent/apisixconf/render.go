@@ -249,6 +249,9 @@ func meshAttributes(o *Options) (object, error) {
 		tls = append(tls, e.port)
 	}
 	out := object{"inbound_ports": ports(o.InboundPorts), "tls_ports": ports(tls)}
+	if slices.Contains(o.Plugins, retryPlugin) {
+		out["retry_classes"] = retryClasses(o)
+	}
 	if o.Router {
 		// None is the mesh's.
 		out["router"], out["tls_ports"] = true, ports(nil)
@@ -306,10 +309,10 @@ func nginxConfig(o *Options) object {
 		location = verify("proxy", o.Identity, "$mesh_peer")
 	}
 	if slices.Contains(o.Plugins, retryPlugin) {
-		server += retryLocations(location)
+		server += retryLocations(retryClasses(o), "", location, "$upstream_scheme")
 	}
 	if o.LuaModuleHook != "" {
-		server += originationLocations()
+		server += originationLocations(o)
 	}
 	snippet := httpSnippet
 	if o.Router {

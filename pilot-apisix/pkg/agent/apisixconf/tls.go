@@ -17,6 +17,7 @@ package apisixconf
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -95,16 +96,16 @@ const grpcLocation = `location @mesh_tls_grpc {
 }
 `
 
-// originationLocations are the named locations for requests to servers that have TLS of their own: one for each class of retries, of which the
-// first is for requests without such, and one for gRPC.
-func originationLocations() string {
+// originationLocations are the named locations for requests to servers that have TLS of their own: one for HTTP, one for gRPC, and those of
+// mesh-retry once more.
+func originationLocations(o *Options) string {
 	var b strings.Builder
-	deeper := func(s string) string { return strings.ReplaceAll(s, "\n", "\n    ") }
 	proxy := originations("proxy")
-	for _, c := range retryClasses {
-		fmt.Fprintf(&b, proxyLocation, "tls_"+c.name, deeper(proxy+verification), c.conditions, "https")
+	writeLocation(&b, "tls", "apisix.disable_proxy_buffering_access_phase", proxy+verification, "https")
+	fmt.Fprintf(&b, grpcLocation, strings.ReplaceAll(proxy+originations("grpc")+verification, "\n", "\n    "))
+	if slices.Contains(o.Plugins, retryPlugin) {
+		b.WriteString(retryLocations(retryClasses(o), "tls_", proxy+verification, "https"))
 	}
-	fmt.Fprintf(&b, grpcLocation, deeper(proxy+originations("grpc")+verification))
 	return b.String()
 }
 

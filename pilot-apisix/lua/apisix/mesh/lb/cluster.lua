@@ -46,6 +46,7 @@ function _M.hosts(nodes, loads)
                 priority = meta.priority or 0,
                 locality = meta.locality or "",
                 locality_weight = meta.locality_weight or 1,
+                peer = meta.peer,
                 unhealthy = meta.unhealthy or false,
                 ejected = meta.unhealthy or false,
                 plain = meta.plain_text or false,

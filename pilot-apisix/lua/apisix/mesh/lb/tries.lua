@@ -15,6 +15,7 @@
 -- What nginx's variables say of each try of a request.
 
 local gmatch = string.gmatch
+local match = string.match
 local tonumber = tonumber
 
 local _M = {}
@@ -37,6 +38,12 @@ function _M.nth(text, n)
         end
     end
     return nil
+end
+
+-- last is the part for the last try that has ended; nil for what is not there or "-". Of the one that is about to begin, nginx has
+-- nothing but a colon.
+function _M.last(text)
+    return text and tonumber(match(text, "([^,:%s]+)[,:%s]*$"))
 end
 
 return _M
