@@ -132,7 +132,8 @@ func (c *sidecar) config() ([]byte, error) {
 	defer c.mu.Unlock()
 	uses := c.plugins.of(c.store.Resources())
 	o := apisixconf.Options{
-		Gateway: c.gateway, Plugins: uses.http, StreamPlugins: uses.stream, RetryClasses: uses.retryClasses, Workers: c.cfg.Workers, Identity: c.identity, Roots: c.roots,
+		Gateway: c.gateway, Plugins: uses.http, StreamPlugins: uses.stream, RetryClasses: uses.retryClasses,
+		Workers: c.cfg.Workers, Identity: c.identity, Roots: c.roots,
 		ExtraLuaPath: lua.Path(pack), LuaModuleHook: lua.Hook,
 	}
 	if c.cfg.Capture {
