@@ -155,7 +155,8 @@ func TestSlowWatcherIsCut(t *testing.T) {
 	for i := range 100 {
 		g.store.Apply([]Op{put("/apisix/routes/r", fmt.Sprint(i, big))})
 	}
-	if st := g.store.Stats(); st.HistoryEvents > 8 || st.Delivered >= st.Revision {
+	// On a busy machine the watcher may have been cut already.
+	if st := g.store.Stats(); st.HistoryEvents > 8 || st.Watchers > 0 && st.Delivered >= st.Revision {
 		t.Fatalf("the watcher is not behind, or the history grew: %+v", st)
 	}
 	last := int64(0)

@@ -40,6 +40,7 @@ func TestPlugins(t *testing.T) {
 		{"Mirror", testMirror},
 		{"MirrorBounds", testMirrorBounds},
 		{"Retry", testRetry},
+		{"RetryBody", testRetryBody},
 		{"RetryNodes", testRetryNodes},
 		{"RetryPauses", testRetryPauses},
 		{"RetryPreviousHosts", testRetryPreviousHosts},

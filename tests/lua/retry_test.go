@@ -156,6 +156,18 @@ func testRetry(p *proxy) {
 	}
 }
 
+// testRetryBody repeats a request whose body nginx keeps in a file.
+func testRetryBody(p *proxy) {
+	b := failing(p, until(3, 503))
+	p.upstream("retry-body", nil, b.address)
+	p.route("retry-body", "retry-body", object{"mesh-retry": object{"attempts": 2, "on": list("5xx")}})
+	p.sync()
+	body := strings.Repeat("body", 1<<18)
+	if res := p.do(request{host: "retry-body.test", method: "POST", body: body}); res.status != 200 || res.body != "POST "+body+" retry-body.test" {
+		p.t.Errorf("%d and %d bytes after %d tries", res.status, len(res.body), b.n.Load())
+	}
+}
+
 // testRetryNodes has more tries than nodes: they go round.
 func testRetryNodes(p *proxy) {
 	bad := func() *tries { return failing(p, until(99, 503)) }

@@ -81,7 +81,8 @@ func meshBalancer(u *apisix.Upstream, c *ir.Cluster) {
 		m.DNSRefresh = seconds(c.DNSRefresh)
 	}
 	u.Type, u.Mesh = apisix.Mesh, m
-	if len(u.Nodes) == 1 && (u.Nodes[0].Metadata.DNS != "" || c.DynamicDNS || m.OutlierDetection != nil || m.RetryBudget != nil || m.Warmup != nil || m.ConnectionPool != (apisix.MeshConnectionPool{})) {
+	named := c.DynamicDNS || len(u.Nodes) == 1 && u.Nodes[0].Metadata.DNS != ""
+	if len(u.Nodes) == 1 && (named || m.OutlierDetection != nil || m.RetryBudget != nil || m.Warmup != nil || m.ConnectionPool != (apisix.MeshConnectionPool{})) {
 		askForOne(u)
 	}
 }
