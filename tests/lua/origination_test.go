@@ -160,7 +160,7 @@ func testOrigination(p *proxy) {
 				})
 				p.put("routes", id+"-retry", object{
 					"id": id + "-retry", "hosts": []string{name + ".tls.test"}, "uri": "/*", "upstream_id": id,
-					"vars": []any{[]any{"http_x_scheme", "==", scheme + "-retry"}}, "plugins": object{"mesh-retry": object{"attempts": 2, "class": "5xx", "timeout": 20}},
+					"vars": []any{[]any{"http_x_scheme", "==", scheme + "-retry"}}, "plugins": object{"mesh-retry": object{"attempts": 2, "on": list("5xx"), "timeout": 20}},
 				})
 			}
 			p.sync()

@@ -24,6 +24,10 @@ local ngx_var = ngx.var
 
 local _M = {}
 
+-- Where nobody can listen: a connection that must not be made fails there like any other, and is repeated and counted as such. With no
+-- peer at all nginx would have no status for the try, which APISIX's header filter stumbles over.
+local NOBODY = "unix:/dev/null"
+
 -- install wraps what APISIX's balancer calls, and what it is asked for before a request goes on its way.
 function _M.install(module)
     local pick_server = module.pick_server
@@ -46,7 +50,7 @@ function _M.install(module)
             local secured, err = upstream_tls.secure(ctx, up, tls, host, port)
             if not secured then
                 core.log.error("no connection to ", host, ":", port, ": ", err)
-                return nil, err
+                return set_current_peer(NOBODY)
             end
             pool = pool and (ctx.upstream_scheme or "") .. "#" .. host .. ":" .. port .. "#" .. secured
         end
