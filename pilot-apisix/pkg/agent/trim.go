@@ -64,5 +64,6 @@ func (a *Agent) trim(ctx context.Context) {
 		// gRPC's buffers are in pools, which are emptied by the second collection.
 		runtime.GC()
 		debug.FreeOSMemory()
+		releasePages()
 	}
 }
