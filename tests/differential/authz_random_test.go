@@ -239,6 +239,10 @@ func newRandomCalls(seed uint64, s *rbacScenario, n int) []rbacCall {
 	out := make([]rbacCall, 0, n)
 	for range n {
 		c := rbacCall{Peer: pick(r, p.peers), Source: pick(r, p.ips), Port: rbacHTTP}
+		if domain, rest, ok := strings.Cut(strings.TrimPrefix(c.Peer, "spiffe://"), "/"); ok && domain != "" && r.maybe(2) {
+			// One that mesh-peer does not refuse.
+			c.Peer = "spiffe://" + s.mesh.GetTrustDomain() + "/" + rest
+		}
 		ip := "10.9.9.9"
 		if r.maybe(5) {
 			ip = pick(r, []string{"10.1.2.3", "2001:db8::1"})

@@ -222,7 +222,9 @@ func (s *rbacScenario) simulated(c *rbacCall) rbacDecision {
 		Peer: c.Peer, ServerName: c.SNI,
 	}
 	for _, h := range c.Headers {
-		in.Header[h[0]] = append(in.Header[h[0]], h[1])
+		// Under one name, so that their order is kept.
+		name := strings.ToLower(h[0])
+		in.Header[name] = append(in.Header[name], h[1])
 	}
 	res := s.sides.apisix.config.HTTP(in)
 	d := decision(res.Response == nil, res.Why)

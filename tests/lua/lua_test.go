@@ -45,6 +45,7 @@ func TestPlugins(t *testing.T) {
 		{"Timeout", testTimeout},
 		{"TimeoutOfBodies", testTimeoutOfBodies},
 		{"RetryGRPC", testRetryGRPC},
+		{"RBAC", testRBAC},
 		{"Upgrade", testUpgrade},
 		{"HTTP2", testHTTP2},
 		{"Refused", testRefused},

@@ -74,7 +74,7 @@ function _M.forwarded(value)
         return nil
     end
     local last = trim(match(list, "([^,]*)$"))
-    if not find(last, "^%d+%.%d+%.%d+%.%d+$") and not (find(last, ":", 1, true) and find(last, "^[%x:%.]+$")) then
+    if not find(last, "^%d+%.%d+%.%d+%.%d+$") and not find(last, "^[%x:%.]*:[%x:%.]*:[%x:%.]*$") then
         error("the last of X-Forwarded-For is no address", 0)
     end
     return last
