@@ -16,7 +16,12 @@ package lua
 
 import (
 	"net/http"
+	"slices"
 	"strings"
+	"testing"
+
+	"github.com/apisix-mesh/pilot-apisix/pilot-apisix/lua"
+	"github.com/apisix-mesh/pilot-apisix/tests/apisixtest"
 )
 
 // testRBAC has requests come to routes with policies. Nobody has a certificate here; tests/e2e has clients that do.
@@ -48,6 +53,10 @@ func testRBAC(p *proxy) {
 	p.route("rbac-remote", "rbac", object{"mesh-rbac": object{"allow": []object{
 		{"from": [][]object{{is("remote.ip", object{"cidr": []string{"192.0.2.0/24"}})}}},
 	}}})
+	p.put("routes", "rbac-guarded", object{
+		"id": "rbac-guarded", "hosts": []string{"rbac-guarded.test"}, "uri": "/*", "upstream_id": "rbac", "vars": [][]string{{"mesh_rbac", "==", "1"}},
+		"plugins": object{"mesh-rbac": object{}},
+	})
 	p.sync()
 	for _, tt := range []struct {
 		what    string
@@ -72,6 +81,7 @@ func testRBAC(p *proxy) {
 		{"nobody", request{host: "rbac-nobody.test"}, 403, ""},
 		{"somebody without an identity", request{host: "rbac-identity.test"}, 403, ""},
 		{"somebody without an identity, who is asked for", request{host: "rbac-plain.test"}, 200, "/"},
+		{"a route that asks for the plugin", request{host: "rbac-guarded.test"}, 200, "/"},
 		{"a rule that nobody knows", request{host: "rbac-unknown.test"}, 404, ""},
 		{"an address behind a proxy", request{host: "rbac-remote.test", headers: []string{"X-Forwarded-For: 10.0.0.1, 192.0.2.9"}}, 200, "/"},
 		{"another one", request{host: "rbac-remote.test", headers: []string{"X-Forwarded-For: 192.0.2.9, 10.0.0.1"}}, 403, ""},
@@ -108,5 +118,25 @@ func testRBAC(p *proxy) {
 	grpc := p.do(request{method: "POST", host: "rbac-nobody.test", headers: []string{"Content-Type: application/grpc"}})
 	if grpc.status != http.StatusOK || grpc.header.Get("grpc-status") != "7" || grpc.header.Get("grpc-message") != "RBAC: access denied" {
 		p.t.Errorf("gRPC: got %d %v", grpc.status, grpc.header)
+	}
+}
+
+// TestWithoutRBAC has an APISIX that lacks the plugin serve routes which need it: it leaves the plugin out and not the route, unless the
+// route asks for what only the plugin says.
+func TestWithoutRBAC(t *testing.T) {
+	plugins := slices.DeleteFunc(lua.Plugins(), func(name string) bool { return name == "mesh-rbac" })
+	p := &proxy{APISIX: apisixtest.Start(t, apisixtest.Options{Plugins: plugins, Workers: 1}), t: t, rounds: new(int)}
+	p.upstream("rbac", nil, echo(t, "rbac"))
+	nobody := object{"mesh-rbac": object{"allow": []object{}}}
+	p.put("routes", "guarded", object{
+		"id": "guarded", "hosts": []string{"guarded.test"}, "uri": "/*", "upstream_id": "rbac", "vars": [][]string{{"mesh_rbac", "==", "1"}}, "plugins": nobody,
+	})
+	p.route("unguarded", "rbac", nobody)
+	p.sync()
+	if res := p.do(request{host: "guarded.test"}); res.status != http.StatusNotFound {
+		t.Errorf("got %d", res.status)
+	}
+	if res := p.do(request{host: "unguarded.test"}); res.status != http.StatusOK {
+		t.Logf("APISIX has begun to refuse routes with plugins that it does not know: %d", res.status)
 	}
 }

@@ -34,6 +34,31 @@ func meshRBAC(a *ir.Authorization) apisix.Plugin {
 	return out
 }
 
+// withRBAC are the conditions of the routes of an inbound virtual host, which must not be served without the plugin.
+func withRBAC(h *ir.VirtualHost, where []apisix.Expr) []apisix.Expr {
+	if h.Authorization == nil {
+		return where
+	}
+	return append(where, apisix.Expr{Var: apisix.VarRBAC, Op: apisix.OpEqual, Value: "1"})
+}
+
+// rbacPriority makes room below the routes of inbound virtual hosts for one that refuses: what APISIX does not serve, for it lacks
+// the plugin or does not take its configuration, must not come to the route for every request.
+func (t *translator) rbacPriority(h *ir.VirtualHost, route *apisix.Route, rank int, hosts []string, where []apisix.Expr) {
+	if h.Authorization == nil {
+		return
+	}
+	if h.Port != 0 {
+		route.Priority = rank
+		return
+	}
+	route.Priority = 0
+	exprs := t.exprs
+	t.exprs = nil
+	t.notFound(h, hosts, where)
+	t.exprs = exprs
+}
+
 func rbacRules(in []ir.AuthorizationRule) []apisix.RBACRule {
 	out := make([]apisix.RBACRule, 0, len(in))
 	for i := range in {

@@ -43,7 +43,8 @@ func (t *translator) virtualHost(h *ir.VirtualHost) {
 	if !ok {
 		return
 	}
-	where := append([]apisix.Expr{portExpr(h)}, serverNames(h.ServerNames)...)
+	port := append([]apisix.Expr{portExpr(h)}, serverNames(h.ServerNames)...)
+	where := withRBAC(h, port)
 	complete := false
 	for i := range h.Routes {
 		r := &h.Routes[i]
@@ -70,6 +71,7 @@ func (t *translator) virtualHost(h *ir.VirtualHost) {
 		if h.Inbound && h.Port == 0 {
 			route.Priority = fallbackPriority
 		}
+		t.rbacPriority(h, &route, rank, hosts, port)
 		t.action(&route, r, meshPeer(h.Peers), meshRBAC(h.Authorization))
 		t.add(&route, r.Source)
 	}

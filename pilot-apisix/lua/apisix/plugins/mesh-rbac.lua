@@ -113,6 +113,11 @@ local sources = {
     end,
 }
 
+-- APISIX serves a route without the plugins that it does not know. Routes with policies ask for this variable.
+core.ctx.register_var("mesh_rbac", function()
+    return "1"
+end)
+
 function _M.check_schema(conf)
     local ok, err = core.schema.check(schema, conf)
     if not ok then
