@@ -45,7 +45,8 @@ var peerAuthentication = Object{
 var authorizationPolicy = Object{
 	API: "AuthorizationPolicy",
 	Rows: []Row{
-		exact("spec.{selector.matchLabels.*,targetRef.**,targetRefs[].**}", ""),
+		exact("spec.selector.matchLabels.*", ""),
+		exact("spec.{targetRef,targetRefs[]}.{group,kind,name,namespace}", "they name gateways"),
 		exact("spec.rules[].from[].source.{principals,notPrincipals,serviceAccounts,notServiceAccounts,namespaces,notNamespaces,trustDomains,notTrustDomains}[]",
 			"of the client's certificate"),
 		exact("spec.rules[].from[].source.{requestPrincipals,notRequestPrincipals}[]", "there is no token as long as RequestAuthentication is refused"),
@@ -56,8 +57,8 @@ var authorizationPolicy = Object{
 		exact("spec.rules[].to[].operation.{paths,notPaths}[]",
 			"a path that pathNormalization changes is forwarded as it was compared, as with Envoy; where it cannot be, over HTTP/2, the request is refused"),
 		told(AuthorizationConditionUnknown),
-		exact("spec.rules[].when[].{values,notValues}[]", ""),
 		told(AuthorizationServerName),
+		exact("spec.rules[].when[].{values,notValues}[]", ""),
 		exact("spec.action={ALLOW,DENY}", ""),
 		exact("spec.action=AUDIT", "has no effect without a provider of audit logs"),
 		told(AuthorizationPolicyRefused),

@@ -50,7 +50,7 @@ var (
 
 // randomPolicies makes a few policies, and calls.
 func randomPolicies(seed uint64, calls int) *rbacScenario {
-	r := &random{Rand: rand.New(rand.NewPCG(seed, 7))} //nolint:gosec // the same seed has to make the same policies
+	r := &random{Rand: rand.New(rand.NewPCG(seed, 7))}
 	labels := map[string]string{"app": "a"}
 	var policies []object
 	for i := range r.times(1, 4) {
@@ -234,7 +234,7 @@ func newPool(policies []*security.AuthorizationPolicy) *rbacPool {
 
 // newRandomCalls makes calls to the workload of the scenario.
 func newRandomCalls(seed uint64, s *rbacScenario, n int) []rbacCall {
-	r := &random{Rand: rand.New(rand.NewPCG(seed, 8))} //nolint:gosec // the same seed has to make the same calls
+	r := &random{Rand: rand.New(rand.NewPCG(seed, 8))}
 	p := newPool(s.policies())
 	out := make([]rbacCall, 0, n)
 	for range n {

@@ -99,7 +99,8 @@ func (b *builder) inboundRoutes(p *inboundPort) {
 		})
 	}
 	route := ir.TCPRoute{
-		Inbound: true, Match: ir.TCPMatch{Port: p.port}, Peers: p.peers, Authorization: p.tcp, DetectionTimeout: b.detectionTimeout(), Destinations: to, Source: p.source,
+		Inbound: true, Match: ir.TCPMatch{Port: p.port}, Peers: p.peers, Authorization: p.tcp, DetectionTimeout: b.detectionTimeout(),
+		Destinations: to, Source: p.source,
 	}
 	switch kind {
 	case istionetworking.ListenerProtocolHTTP:
