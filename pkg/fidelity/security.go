@@ -22,7 +22,8 @@ var (
 		"every request to the workloads that the policy selects is answered with 403 and every connection closed, because it is not enforced yet; "+
 			"so are those to gateways that any policy selects but one that audits")
 	AuthorizationConditionUnknown = entry(ir.Refused, "AuthorizationConditionUnknown", "AuthorizationPolicy", "spec.rules[].when[].key",
-		"what the condition asks for is not known here, so that a rule which allows allows nothing and one which denies denies without regard to it")
+		"experimental.envoy.filters, and headers that proxies write themselves, such as x-forwarded-client-cert, are not known as they are with Envoy, so that a rule which "+
+			"allows and asks for one allows nothing, and one which denies denies without regard to it")
 	AuthorizationServerName = entry(ir.Refused, "AuthorizationServerName", "AuthorizationPolicy", "spec.rules[].when[].key=connection.sni",
 		"where a rule comes to ask for the name and it is not known, the request or connection is refused: from the mesh's own clients, which ask for the workload by "+
 			"another name than Envoy, and in TLS that is the application's own")
@@ -58,7 +59,7 @@ var authorizationPolicy = Object{
 			"a path that pathNormalization changes is forwarded as it was compared, as with Envoy; where it cannot be, over HTTP/2, the request is refused"),
 		told(AuthorizationConditionUnknown),
 		told(AuthorizationServerName),
-		exact("spec.rules[].when[].{values,notValues}[]", ""),
+		exact("spec.rules[].when[].{values,notValues}[]", "several values of a header are compared as one, with commas; a request with several of Cookie is refused where one is asked for"),
 		exact("spec.action={ALLOW,DENY}", ""),
 		exact("spec.action=AUDIT", "has no effect without a provider of audit logs"),
 		told(AuthorizationPolicyRefused),

@@ -177,8 +177,12 @@ func (s *rbacScenario) toldStricter(c *rbacCall) bool {
 			}
 		}
 	}
+	cookies := 0
 	for _, h := range c.Headers {
-		if strings.EqualFold(h[0], "x-forwarded-for") && !validLastAddress(h[1]) {
+		if strings.EqualFold(h[0], "cookie") {
+			cookies++
+		}
+		if cookies > 1 || strings.EqualFold(h[0], "x-forwarded-for") && !validLastAddress(h[1]) {
 			return true
 		}
 	}

@@ -220,7 +220,22 @@ func (c *caller) ofRequest(of *apisix.RBACCondition) (value, error) {
 		}
 		return value{text: path, ok: true}, nil
 	}
-	return r.joined(of.Header), nil
+	if v := r.joined(of.Header); of.Header != "cookie" || r.count(of.Header) <= 1 {
+		return v, nil
+	}
+	// Envoy puts them together in another way for HTTP/2.
+	return value{}, errUnknown
+}
+
+// count is how often a header is there.
+func (r *request) count(name string) int {
+	n := 0
+	for _, sent := range r.names {
+		if asciiLower(sent) == name {
+			n += len(r.header[sent])
+		}
+	}
+	return n
 }
 
 // joined are the values of a header with commas between them, as Envoy has them.

@@ -29,7 +29,9 @@ local get_headers = ngx.req.get_headers
 local get_method = ngx.req.get_method
 local ngx_var = ngx.var
 local pcall = pcall
+local rawget = rawget
 local tonumber = tonumber
+local type = type
 
 local schema = rbac.schema
 
@@ -41,14 +43,19 @@ local _M = {
     schema = schema,
 }
 
-local function headers(ctx)
+local function header(ctx, name)
     local all = ctx.mesh_rbac_headers
     if not all then
         -- All there are, and by their names in lower case.
         all = get_headers(0)
         ctx.mesh_rbac_headers = all
     end
-    return all
+    -- What is asked for in the usual way may be one with hyphens for underscores.
+    local value = rawget(all, name)
+    if name == "cookie" and type(value) == "table" then
+        error("there are several Cookie headers", 0)
+    end
+    return value
 end
 
 -- destination is where the client connected to. The Host header says nothing of it.
@@ -66,7 +73,7 @@ local sources = {
         return rbac_source.address(ngx_var.realip_remote_addr)
     end,
     ["remote.ip"] = function(ctx)
-        local last = rbac_source.forwarded(headers(ctx)["x-forwarded-for"])
+        local last = rbac_source.forwarded(header(ctx, "x-forwarded-for"))
         return rbac_source.address(last or ngx_var.realip_remote_addr)
     end,
     ["destination.ip"] = function()
@@ -80,12 +87,12 @@ local sources = {
         return rbac_source.server_name(ngx_var.ssl_server_name)
     end,
     ["request.headers"] = function(ctx, name)
-        return rbac_source.header(headers(ctx)[name])
+        return rbac_source.header(header(ctx, name))
     end,
     ["request.auth.claims"] = rbac_source.token,
     ["request.auth.principal"] = rbac_source.token,
     host = function(ctx)
-        local host = rbac_source.header(headers(ctx).host)
+        local host = rbac_source.header(header(ctx, "host"))
         return host and host:lower()
     end,
     method = function()
