@@ -186,7 +186,7 @@ func newPool(policies []*security.AuthorizationPolicy) *rbacPool {
 		peers: []string{
 			"", "", "spiffe://cluster.local/ns/ns1/sa/a", "spiffe://cluster.local/ns/ns1/sa/b", "spiffe://cluster.local/ns/ns2/sa/b", "spiffe://td1/ns/ns1/sa/a",
 			"spiffe://old-td/ns/ns1/sa/a", "spiffe://cluster.local/ns/ns1/x/sa/a/y", "spiffe://cluster.local/ns/ns1/sa/aa", "spiffe://cluster.local/x/ns/ns1/sa/a",
-			"spiffe:///ns/ns1/sa/a", "spiffe://cluster.local/ns/ns1", "https://x/ns/ns2/sa/b", "spiffe://cluster.local/ns/ns1/sa/", "spiffe://cluster.local/ns/ns1//sa/a",
+			"spiffe:///ns/ns1/sa/a", "spiffe:///ns/ns1/x/sa/a", "spiffe:///ns/ns1/x/sa/a/y", "spiffe://cluster.local/ns/ns1", "https://x/ns/ns2/sa/b", "spiffe://cluster.local/ns/ns1/sa/", "spiffe://cluster.local/ns/ns1//sa/a",
 		},
 		ips:     []string{"10.1.2.3", "10.1.9.9", "10.2.0.1", "192.0.2.1", "192.0.2.200", "2001:db8::1", "2001:db8:8000::1", "2001:db9::1", "127.0.0.1"},
 		methods: []string{"GET", "GET", "POST", "PUT", "DELETE"},
