@@ -27,13 +27,14 @@ import (
 
 func TestPlugins(t *testing.T) {
 	want := []string{
-		"mesh-cors", "mesh-direct-response", "mesh-fault", "mesh-hash", "mesh-headers", "mesh-listeners", "mesh-mirror", "mesh-original-dst", "mesh-peer", "mesh-redirect",
+		"mesh-cors", "mesh-direct-response", "mesh-fault", "mesh-hash", "mesh-headers", "mesh-listeners", "mesh-mirror", "mesh-original-dst", "mesh-peer", "mesh-rbac",
+		"mesh-redirect",
 		"mesh-retry", "mesh-rewrite", "mesh-split",
 	}
 	if got := Plugins(); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if got, want := StreamPlugins(), []string{"mesh-original-dst", "mesh-peer", "mesh-split"}; !slices.Equal(got, want) {
+	if got, want := StreamPlugins(), []string{"mesh-original-dst", "mesh-peer", "mesh-rbac", "mesh-split"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -37,6 +37,10 @@ const VarOriginalDstPort = "original_dst_port"
 // the workload itself sends, as VarOriginalDstPort is for what is sent to it.
 const VarInboundPort = "inbound_port"
 
+// VarRBAC is the variable that says whether the plugin mesh-rbac is there: "1", or nothing. APISIX serves a route without the plugins
+// that it does not know; one that must not be served then asks for it.
+const VarRBAC = "mesh_rbac"
+
 // Expr is one condition on the variables of a request, as a route's "vars" has it: either a comparison (Var, Op, Value) or a
 // logical combination (Logic, Exprs). The zero Expr is not valid.
 type Expr struct {

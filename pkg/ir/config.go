@@ -54,6 +54,8 @@ type VirtualHost struct {
 	Routes []Route
 	// Peers is what the clients of an inbound one speak.
 	Peers PeerTLS
+	// Authorization says who may send requests to an inbound one; nil for anybody.
+	Authorization *Authorization
 	// Source is the VirtualService, or the service that has none.
 	Source      Source
 	Diagnostics []Diagnostic

@@ -29,6 +29,8 @@ type TCPRoute struct {
 	HTTP HTTPUse
 	// Peers is what the clients of inbound connections speak.
 	Peers PeerTLS
+	// Authorization says who may make inbound connections; nil for anybody.
+	Authorization *Authorization
 	// DetectionTimeout is how long a client may say nothing before it counts as one that waits for the server, where the protocol has to be
 	// detected; zero is for ever.
 	DetectionTimeout time.Duration

@@ -18,5 +18,7 @@
 // What comes in is a seed, or files of configuration; what goes out are the counts, and for every disagreement that no
 // diagnostic tells of the smallest configuration that shows it. Istio's side is the RouteConfiguration that istiod generates for
 // an Envoy sidecar, read by an evaluator that follows Envoy's sources (envoy*_test.go) and that Istio's own simulation checks as
-// far as that goes; ours is pkg/apisix/simulate. `make differential` runs it.
+// far as that goes; ours is pkg/apisix/simulate. TestAuthorization does the same for
+// AuthorizationPolicies, with the RBAC filters that istiod generates, and plays them with the plugin's own Lua besides. `make
+// differential` runs it.
 package differential

@@ -50,6 +50,7 @@ func TestPlugins(t *testing.T) {
 		{"RetryGRPC", testRetryGRPC},
 		{"Origination", testOrigination},
 		{"MirrorSecured", testMirrorSecured},
+		{"RBAC", testRBAC},
 		{"Upgrade", testUpgrade},
 		{"HTTP2", testHTTP2},
 		{"Refused", testRefused},

@@ -18,7 +18,9 @@
 local clienthello = require("apisix.mesh.clienthello")
 local cluster = require("apisix.mesh.lb.cluster")
 local headers = require("apisix.mesh.headers")
+local normalise = require("apisix.mesh.normalise")
 local path = require("apisix.mesh.path")
+local rbac = require("apisix.mesh.rbac")
 local store = require("apisix.mesh.lb.store")
 local stream_router = require("apisix.mesh.stream_router")
 
@@ -89,9 +91,9 @@ local name = "\0" .. u16(15) .. "api.example.com"
 local extensions = extension(10, string.rep("x", 60)) .. extension(0, u16(#name) .. name) .. extension(51, string.rep("k", 330))
 local body = u16(0x303) .. string.rep("r", 32) .. "\32" .. string.rep("s", 32) .. u16(4) .. "\19\1\19\2" .. "\1\0" .. u16(#extensions) .. extensions
 local hello = "\22\3\1" .. u16(#body + 4) .. "\1\0" .. u16(#body) .. body
-assert(clienthello.server_name(hello) == "api.example.com")
+assert(clienthello.read(hello) == "api.example.com")
 measure("ClientHello: the server name of " .. #hello .. " bytes", 2e5, function()
-    return clienthello.server_name(hello)
+    return clienthello.read(hello)
 end)
 
 local function digest(text)
@@ -136,3 +138,36 @@ end)
 measure("path: a prefix replaced", 1e6, function()
     return path.rewritten("/api/v1/items?q=1", "/api/v1/items", "/api/", "/")
 end)
+
+-- A hundred identities may do what two paths are for.
+do
+    local principals = {}
+    for i = 1, 100 do
+        principals[i] = "spiffe://cluster.local/ns/default/sa/account" .. i
+    end
+    local sources = {
+        ["source.principal"] = function(ctx)
+            return ctx.id
+        end,
+        path = function(ctx)
+            return (normalise.normalise(ctx.target, "BASE"))
+        end,
+    }
+    local from = {{{attribute = "source.principal", exact = principals}}}
+    local plan = rbac.plan({
+        deny = {{to = {{{attribute = "path", prefix = {"/admin"}}}}}},
+        allow = {{from = from, to = {{{attribute = "path", exact = {"/a"}, prefix = {"/reviews/"}}}}}},
+    }, sources)
+    local ctx = {id = principals[50], target = "/reviews/1"}
+    local found = rbac.connection(plan, ctx)
+    measure("authorization: a request, two rules on paths", 1000000, function()
+        return rbac.request(found, ctx)
+    end)
+    local by_identity = rbac.connection(rbac.plan({allow = {{from = from}}}, sources), ctx)
+    measure("authorization: a request, decided with its connection", 1000000, function()
+        return rbac.request(by_identity, ctx)
+    end)
+    measure("authorization: a connection", 100000, function()
+        return rbac.connection(plan, ctx)
+    end)
+end

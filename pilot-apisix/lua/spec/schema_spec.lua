@@ -20,9 +20,10 @@ local has_cjson, cjson = pcall(require, "cjson")
 local file = "../../pkg/apisix/schema/mesh.json"
 local plugins = {
     "mesh-cors", "mesh-direct-response", "mesh-fault", "mesh-hash", "mesh-headers", "mesh-listeners", "mesh-mirror", "mesh-original-dst", "mesh-peer",
+    "mesh-rbac",
     "mesh-redirect", "mesh-retry", "mesh-rewrite", "mesh-split",
 }
-local stream_plugins = {"mesh-original-dst", "mesh-peer", "mesh-split"}
+local stream_plugins = {"mesh-original-dst", "mesh-peer", "mesh-rbac", "mesh-split"}
 
 -- What the plugins need of APISIX and nginx to be loaded, and nothing that they do.
 local anything = {}
@@ -46,7 +47,8 @@ local id_schema = {
 local function load_plugins()
     local outside = {
         "apisix.balancer", "apisix.core", "apisix.upstream", "apisix.ssl", "resty.roundrobin", "resty.http", "resty.ctxdump", "ngx.balancer",
-        "ngx.resp", "resty.lrucache", "resty.openssl.x509", "apisix.router", "apisix.mesh.http_dst", "apisix.mesh.upstream_tls",
+        "ngx.resp", "resty.ipmatcher", "resty.lrucache", "resty.openssl.x509", "apisix.router", "apisix.mesh.http_dst",
+        "apisix.mesh.upstream_tls",
     }
     local before, global = {}, rawget(_G, "ngx")
     for _, name in ipairs(outside) do

@@ -50,8 +50,10 @@ type inboundPort struct {
 	// refused ports let nothing through.
 	refused bool
 	// peers is what their clients speak.
-	peers  ir.PeerTLS
-	source ir.Source
+	peers ir.PeerTLS
+	// http and tcp are who may send requests and make connections.
+	http, tcp *ir.Authorization
+	source    ir.Source
 }
 
 // inbound adds the routes of what is sent to the workload. They have no conditions but the port.
@@ -70,6 +72,7 @@ func (b *builder) inbound() {
 		b.inboundByPort[p.port] = p
 		p.refused = p.refused || policies.all
 		p.peers = policies.peerTLS(p.port)
+		p.http, p.tcp = policies.httpFor(p), policies.tcp
 		b.inboundRoutes(p)
 	}
 }
@@ -91,12 +94,13 @@ func (b *builder) inboundRoutes(p *inboundPort) {
 	kind := istionetworking.ModelProtocolToListenerProtocol(p.protocol)
 	if kind != istionetworking.ListenerProtocolTCP || p.refused {
 		b.config.VirtualHosts = append(b.config.VirtualHosts, &ir.VirtualHost{
-			Inbound: true, Port: p.port, Name: "inbound", Domains: []string{"*"}, Peers: p.peers,
+			Inbound: true, Port: p.port, Name: "inbound", Domains: []string{"*"}, Peers: p.peers, Authorization: p.http,
 			Routes: []ir.Route{{Name: "default", Destinations: to, DirectResponse: answer, Source: p.source}}, Source: p.source,
 		})
 	}
 	route := ir.TCPRoute{
-		Inbound: true, Match: ir.TCPMatch{Port: p.port}, Peers: p.peers, DetectionTimeout: b.detectionTimeout(), Destinations: to, Source: p.source,
+		Inbound: true, Match: ir.TCPMatch{Port: p.port}, Peers: p.peers, Authorization: p.tcp, DetectionTimeout: b.detectionTimeout(),
+		Destinations: to, Source: p.source,
 	}
 	switch kind {
 	case istionetworking.ListenerProtocolHTTP:

@@ -38,6 +38,8 @@ type inboundPolicies struct {
 	peers authn.MergedPeerAuthentication
 	// trustDomains are those of the mesh.
 	trustDomains []string
+	// http and tcp are who may send requests and make connections; nil for anybody.
+	http, tcp *ir.Authorization
 }
 
 // peerTLS is what the clients of a port speak.
@@ -75,11 +77,10 @@ func (b *builder) inboundPolicies() *inboundPolicies {
 	}
 	if policies := b.in.Push.AuthzPolicies; policies != nil {
 		found := policies.ListAuthorizationPolicies(matcher.WithRootNamespace(policies.RootNamespace))
-		for _, list := range [][]model.AuthorizationPolicy{found.Custom, found.Deny, found.Allow} {
-			for i := range list {
-				refuse(fidelity.AuthorizationPolicyRefused, "AuthorizationPolicy", list[i].Namespace, list[i].Name)
-			}
+		for i := range found.Custom {
+			refuse(fidelity.AuthorizationPolicyRefused, "AuthorizationPolicy", found.Custom[i].Namespace, found.Custom[i].Name)
 		}
+		out.http, out.tcp = b.authorization(&found, false), b.authorization(&found, true)
 	}
 	if policies := b.in.Push.AuthnPolicies; policies != nil {
 		matcher := matcher.WithRootNamespace(policies.GetRootNamespace())
@@ -89,6 +90,16 @@ func (b *builder) inboundPolicies() *inboundPolicies {
 		out.peers = authn.ComposePeerAuthentication(policies.GetRootNamespace(), policies.GetPeerAuthenticationsForWorkload(matcher))
 	}
 	return out
+}
+
+// httpFor are who may send requests to a port.
+func (p *inboundPolicies) httpFor(port *inboundPort) *ir.Authorization {
+	if p.http == nil || !port.protocol.IsHTTP2() {
+		return p.http
+	}
+	out := *p.http
+	out.HTTP2 = true
+	return &out
 }
 
 // trustDomains are those whose workloads belong to the mesh; none stands for all.

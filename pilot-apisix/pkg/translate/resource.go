@@ -65,14 +65,14 @@ func Plugins() []string {
 	return pluginNames(
 		(*apisix.MeshCORS)(nil), (*apisix.MeshDirectResponse)(nil), (*apisix.MeshFault)(nil), (*apisix.MeshHash)(nil),
 		(*apisix.MeshHeaders)(nil), (*apisix.MeshListeners)(nil), (*apisix.MeshMirror)(nil), (*apisix.MeshOriginalDst)(nil),
-		(*apisix.MeshPeer)(nil), (*apisix.MeshRedirect)(nil),
+		(*apisix.MeshPeer)(nil), (*apisix.MeshRBAC)(nil), (*apisix.MeshRedirect)(nil),
 		(*apisix.MeshRetry)(nil), (*apisix.MeshRewrite)(nil), (*apisix.MeshSplit)(nil), (*apisix.TrafficSplit)(nil),
 	)
 }
 
 // StreamPlugins are those that stream routes may use.
 func StreamPlugins() []string {
-	return pluginNames((*apisix.MeshOriginalDst)(nil), (*apisix.MeshPeer)(nil), (*apisix.MeshSplit)(nil), (*apisix.TrafficSplit)(nil))
+	return pluginNames((*apisix.MeshOriginalDst)(nil), (*apisix.MeshPeer)(nil), (*apisix.MeshRBAC)(nil), (*apisix.MeshSplit)(nil), (*apisix.TrafficSplit)(nil))
 }
 
 func pluginNames(list ...apisix.Plugin) []string {

@@ -43,7 +43,8 @@ func (t *translator) virtualHost(h *ir.VirtualHost) {
 	if !ok {
 		return
 	}
-	where := append([]apisix.Expr{portExpr(h)}, serverNames(h.ServerNames)...)
+	port := append([]apisix.Expr{portExpr(h)}, serverNames(h.ServerNames)...)
+	where := withRBAC(h, port)
 	complete := false
 	for i := range h.Routes {
 		r := &h.Routes[i]
@@ -70,7 +71,8 @@ func (t *translator) virtualHost(h *ir.VirtualHost) {
 		if h.Inbound && h.Port == 0 {
 			route.Priority = fallbackPriority
 		}
-		t.action(&route, r, meshPeer(h.Peers))
+		t.rbacPriority(h, &route, rank, hosts, port)
+		t.action(&route, r, meshPeer(h.Peers), meshRBAC(h.Authorization))
 		t.add(&route, r.Source)
 	}
 	if !complete {
@@ -102,14 +104,16 @@ func routeID(h *ir.VirtualHost, rank int) string {
 	return apisix.ID(port, h.Name, strconv.Itoa(rank))
 }
 
-// action says what happens to the requests of r, after the plugin first; nil for none.
-func (t *translator) action(route *apisix.Route, r *ir.Route, first apisix.Plugin) {
+// action says what happens to the requests of r, after what is done first; nil is nothing.
+func (t *translator) action(route *apisix.Route, r *ir.Route, first ...apisix.Plugin) {
 	use := func(p apisix.Plugin) {
 		if p != nil {
 			route.Plugins = append(route.Plugins, p)
 		}
 	}
-	use(first)
+	for _, p := range first {
+		use(p)
+	}
 	use(t.headers(r))
 	switch {
 	case r.Redirect != nil:

@@ -63,10 +63,12 @@ func (t *translator) streamRoute(r *ir.TCPRoute) {
 		if plugin != nil {
 			route.Plugins = []apisix.Plugin{plugin}
 		}
-		if peer := meshPeer(r.Peers); peer != nil {
-			route.Plugins = append(route.Plugins, peer)
-			slices.SortFunc(route.Plugins, func(a, b apisix.Plugin) int { return strings.Compare(a.PluginName(), b.PluginName()) })
+		for _, p := range []apisix.Plugin{meshPeer(r.Peers), meshRBAC(r.Authorization)} {
+			if p != nil {
+				route.Plugins = append(route.Plugins, p)
+			}
 		}
+		slices.SortFunc(route.Plugins, func(a, b apisix.Plugin) int { return strings.Compare(a.PluginName(), b.PluginName()) })
 	}
 	t.out.Resources = append(t.out.Resources, t.resource(apisix.StreamRoutes, route.ID, &route, []ir.Source{r.Source}))
 }

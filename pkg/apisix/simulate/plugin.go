@@ -53,6 +53,7 @@ var kinds = []struct {
 	parse func(json.RawMessage) (plugin, error)
 }{
 	{"mesh-peer", parsePeer},                 // 30000
+	{"mesh-rbac", parseRBAC},                 // 29900
 	{"fault-injection", parseFaultInjection}, // 11000
 	{"mesh-fault", parseFault},               // 4010
 	{"mesh-cors", parseCORS},                 // 3990

@@ -60,9 +60,11 @@ type request struct {
 	args    string
 	hasArgs bool
 	// header has what nginx keeps, by the names as they were sent.
-	header      map[string][]string
-	names       []string
-	remoteAddr  string
+	header     map[string][]string
+	names      []string
+	remoteAddr string
+	// source is the client of the connection, whatever it says.
+	source      netip.Addr
 	originalDst netip.AddrPort
 	inbound     bool
 	peer        string
@@ -212,11 +214,9 @@ func (r *request) forwarded() {
 
 // address finds $remote_addr: APISIX trusts X-Real-IP from 127.0.0.1.
 func (r *request) address(source netip.Addr) {
-	local := netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	if !source.IsValid() {
-		source = local
-	}
-	source = source.Unmap().WithZone("")
+	local := clientAddress(netip.Addr{})
+	source = clientAddress(source)
+	r.source = source
 	if source == local {
 		i := slices.IndexFunc(r.names, func(name string) bool { return asciiLower(name) == "x-real-ip" })
 		if i >= 0 {
@@ -224,6 +224,14 @@ func (r *request) address(source netip.Addr) {
 		}
 	}
 	r.remoteAddr = source.String()
+}
+
+// clientAddress is what nginx makes of a client's address.
+func clientAddress(source netip.Addr) netip.Addr {
+	if !source.IsValid() {
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	return source.Unmap().WithZone("")
 }
 
 // realIP is the last address of a list, or otherwise where that is none.

@@ -40,6 +40,8 @@ type Connection struct {
 	SNI string
 	// Peer is the SPIFFE id of a client with a certificate of the mesh; empty for others.
 	Peer string
+	// Source is the client's address; 127.0.0.1 when it is not valid.
+	Source netip.Addr
 	// ServerFirst says that the client waits for the server to speak, as those of databases do.
 	ServerFirst bool
 }
@@ -84,9 +86,10 @@ type streamRoute struct {
 	// split and originalDst are the plugins of these names, or nil.
 	split       []streamShare
 	originalDst bool
-	// mtls is the label of that name, peer the plugin mesh-peer, or nil.
+	// mtls is the label of that name; peer and rbac are the plugins mesh-peer and mesh-rbac, or nil.
 	mtls string
 	peer *peer
+	rbac *rbac
 	// needs are the upstreams without which every connection is closed.
 	needs []string
 	// unknown are plugins that cannot be played.
@@ -176,6 +179,8 @@ func (r *streamRoute) parsePlugins(in map[string]json.RawMessage) error {
 				p, err = parseOriginalDst(conf)
 			case "mesh-peer":
 				r.peer, err = newPeer(conf)
+			case "mesh-rbac":
+				r.rbac, err = newRBAC(conf)
 			default:
 				r.unknown = append(r.unknown, name)
 			}
@@ -243,6 +248,11 @@ func (c *Config) TCP(in Connection) ConnectionResult {
 		refused = "it is plain text to a port in STRICT mode"
 	case route.peer != nil:
 		refused = route.peer.refuses(in.Peer)
+	}
+	if refused == "" && route.rbac != nil {
+		refused = route.rbac.refuses(&caller{
+			peer: in.Peer, source: clientAddress(in.Source), destination: in.Destination, sni: in.SNI, sniUnknown: in.Peer == "",
+		})
 	}
 	if refused != "" {
 		why.add("%s, and is closed", refused)

@@ -44,6 +44,7 @@ var simple = map[string]func(*request) value{
 	"real_request_uri":        func(r *request) value { return text(r.raw) },
 	apisix.VarOriginalDstPort: func(r *request) value { return text(r.portOf(false)) },
 	apisix.VarInboundPort:     func(r *request) value { return text(r.portOf(true)) },
+	apisix.VarRBAC:            func(*request) value { return text("1") },
 	apisix.VarServerName: func(r *request) value {
 		if r.serverName == "" {
 			return missing

@@ -77,6 +77,12 @@ function _M.labels(inbound, address, port)
     return group.rest and group.rest.value.labels or {}
 end
 
+-- enforced is false for a route with policies where the plugin for them is not there: APISIX would serve it without.
+local function enforced(route)
+    local plugins = route.value.plugins
+    return not (plugins and plugins["mesh-rbac"]) or require("apisix.plugin").get_stream("mesh-rbac") ~= nil
+end
+
 -- install makes match a function of ours.
 -- Where TLS ends at the listener itself, what can be read of a connection is what was in it.
 local function name_of(var)
@@ -114,7 +120,7 @@ function _M.install(router)
         ctx.mesh_server_name = group and group.named and name_of(var) or nil
         local route = group and stream_router.route(group, ctx.mesh_server_name)
         -- One without an upstream closes the connection.
-        if route and route.value.upstream_id then
+        if route and route.value.upstream_id and enforced(route) then
             ctx.matched_route = route
         end
         return true
