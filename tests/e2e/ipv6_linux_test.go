@@ -86,4 +86,18 @@ func TestIPv6(t *testing.T) {
 	m.expect("readiness over IPv6", "200 ready", func() string { return fetch(http.DefaultClient, "http://[fd00:88::10]:15021/healthz/ready") })
 	m.apply("peers", peerAuthentication("PERMISSIVE"))
 	m.expect("from the outside, where plain text is allowed", "200 server HTTP/1.1 server from ::6", func() string { return outside.get("[fd00:88::10]:8080", "server") })
+
+	m.apply("authorization", `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: server, namespace: default}
+spec:
+  selector: {matchLabels: {app: server}}
+  action: DENY
+  rules:
+  - to: [{operation: {ports: ["8080"]}}]
+    when: [{key: destination.ip, values: ["fd00:88::10"]}, {key: source.ip, values: ["fd00:88::12"]}]
+`)
+	m.expect("a port that is denied", "403 RBAC: access denied", func() string { return outside.get("[fd00:88::10]:8080", "server") })
+	m.expect("another port", "200 server", func() string { return outside.get("[fd00:88::10]:9000", "server:9000") })
+	m.expect("another address", "200 server", func() string { return outside.get("10.88.0.10:8080", "server") })
 }

@@ -16,6 +16,8 @@
 
 local core = require("apisix.core")
 local grpc = require("apisix.mesh.grpc")
+-- For connection_original_dst.
+require("apisix.mesh.http_dst")
 local memo = require("apisix.mesh.memo")
 local normalise = require("apisix.mesh.normalise")
 local original_dst = require("apisix.mesh.original_dst")
@@ -59,8 +61,8 @@ local function header(ctx, name)
 end
 
 -- destination is where the client connected to. The Host header says nothing of it.
-local function destination()
-    local host, port = original_dst.parse(ngx_var.connection_original_dst)
+local function destination(ctx)
+    local host, port = original_dst.parse(ctx.var.connection_original_dst)
     if host then
         return host, port
     end
@@ -76,11 +78,11 @@ local sources = {
         local last = rbac_source.forwarded(header(ctx, "x-forwarded-for"))
         return rbac_source.address(last or ngx_var.realip_remote_addr)
     end,
-    ["destination.ip"] = function()
-        return rbac_source.address((destination()))
+    ["destination.ip"] = function(ctx)
+        return rbac_source.address((destination(ctx)))
     end,
-    ["destination.port"] = function()
-        local _, port = destination()
+    ["destination.port"] = function(ctx)
+        local _, port = destination(ctx)
         return port
     end,
     ["connection.sni"] = function()
