@@ -99,7 +99,12 @@ type NodeMetadata struct {
 	PlainText bool
 	// DNS is a name, the addresses of which are the nodes in the place of this one.
 	DNS string
+	// Unix is the path of a unix domain socket, which is the node in the place of this one.
+	Unix string
 }
+
+// StandsIn says that the node is there for something that is no address.
+func (n *Node) StandsIn() bool { return n.Metadata.DNS != "" || n.Metadata.Unix != "" }
 
 func (m *MeshBalancer) appendJSON(b []byte) []byte {
 	o := beginObject(b)
@@ -163,6 +168,7 @@ func (m NodeMetadata) appendJSON(b []byte) []byte {
 	o.bool("plain_text", m.PlainText)
 	o.positive("priority", m.Priority)
 	o.bool("unhealthy", m.Unhealthy)
+	o.string("unix", m.Unix)
 	return o.end()
 }
 

@@ -73,8 +73,8 @@ type KeepalivePool struct {
 	Requests int
 }
 
-// AnyHost is the Host of a node whose metadata has a DNS name: APISIX would look at a name for every request, and use one address
-// of it.
+// AnyHost is the Host of a node whose metadata has a DNS name or a path: APISIX would look at a name for every request, and use one address
+// of it, and it knows no paths.
 const AnyHost = "0.0.0.0"
 
 // Node is one member of an upstream.

@@ -29,8 +29,8 @@ var (
 	IngressTLSRefused = entry(ir.Refused, "IngressTLSRefused", "Sidecar", "spec.ingress[].tls.**",
 		"where istiod has ENABLE_TLS_ON_SIDECAR_INGRESS, requests and connections to the port are refused, because TLS is not terminated yet; "+
 			"elsewhere it has no effect, as on Envoy")
-	UnixDefaultEndpoint = entry(ir.Refused, "UnixDefaultEndpoint", "Sidecar", "spec.ingress[].defaultEndpoint=unix://",
-		"requests and connections to the port are refused, because APISIX cannot reach unix domain sockets")
+	UnixDefaultEndpoint = entry(ir.Refused, "UnixDefaultEndpoint", "Sidecar", "spec.ingress[].defaultEndpoint=unix://@",
+		"requests and connections to the port are refused, because nginx cannot reach abstract unix domain sockets, and paths of more than 107 bytes")
 )
 
 var sidecar = Object{

@@ -121,7 +121,7 @@ var virtualService = Object{
 
 		told(TimeoutStalledBody),
 		exact("spec.http[].retries.{attempts,perTryTimeout,retryOn,retryRemoteLocalities}",
-			"a gRPC request is tried again only while no endpoint has seen it"),
+			"by Istio's default policy too, a gRPC request is tried again only while no endpoint has seen it"),
 		told(RetryConditions),
 		exact("spec.http[].retries.retryIgnorePreviousHosts", ""),
 		exact("spec.http[].retries.backoff",

@@ -16,15 +16,15 @@ package fidelity
 
 import "github.com/apisix-mesh/pilot-apisix/pkg/ir"
 
-// UnixEndpoint is an endpoint that is no address and port.
-var UnixEndpoint = entry(ir.NotCarried, "UnixEndpoint", "WorkloadEntry", "spec.address",
-	"endpoints on unix domain sockets are left out")
+// UnixEndpoint is an endpoint that nginx cannot connect to.
+var UnixEndpoint = entry(ir.NotCarried, "UnixEndpoint", "WorkloadEntry", "spec.address=unix://@",
+	"endpoints on abstract unix domain sockets, and on paths of more than 107 bytes, are left out, because nginx cannot reach them")
 
 var workloadEntry = Object{
 	API:  "WorkloadEntry",
 	Note: "Diagnostics name the service that the endpoint belongs to.",
 	Rows: []Row{
-		exact("spec.address", ""),
+		exact("spec.address", "paths of unix domain sockets too, which the proxy must be allowed to connect to"),
 		told(UnixEndpoint),
 		exact("spec.ports.*", ""),
 		exact("spec.labels.*", ""),

@@ -143,8 +143,9 @@ type CORS struct {
 type Retries struct {
 	// Attempts are those after the first; zero for none.
 	Attempts int
-	// On are Envoy's conditions, such as "connect-failure" and "5xx"; sorted.
-	On []string
+	// On are Envoy's conditions, such as "connect-failure" and "5xx"; sorted. DefaultOn says that nobody asked for them.
+	On        []string
+	DefaultOn bool
 	// Statuses are tried again too; sorted.
 	Statuses []int
 	// PerTryTimeout is that of each try; zero for none but the route's.

@@ -68,7 +68,9 @@ type Endpoint struct {
 	// Address is an IP address, or a DNS name for services that are resolved by the proxy.
 	Address string
 	Port    int
-	Weight  int
+	// Path is that of a unix domain socket, in the place of Address and Port.
+	Path   string
+	Weight int
 	// Peer is the DNS name in the certificate that the endpoint must show, where the mode of the cluster's TLS is IstioMutual.
 	Peer string
 	// PlainText says that the endpoint is not secured, though others of the cluster are.

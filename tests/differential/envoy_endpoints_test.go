@@ -85,11 +85,15 @@ func endpointsText(a *endpointv3.ClusterLoadAssignment, weighted bool) string {
 		}
 		for _, e := range l.LbEndpoints {
 			socket := e.GetEndpoint().GetAddress().GetSocketAddress()
+			host := socket.GetAddress()
+			if pipe := e.GetEndpoint().GetAddress().GetPipe(); pipe != nil {
+				host = "unix:" + pipe.Path
+			}
 			weight := 1
 			if e.LoadBalancingWeight != nil {
 				weight = int(e.LoadBalancingWeight.Value)
 			}
-			out = append(out, endpointText(socket.GetAddress(), int(socket.GetPortValue()), weight, place))
+			out = append(out, endpointText(host, int(socket.GetPortValue()), weight, place))
 		}
 	}
 	slices.Sort(out)

@@ -129,7 +129,7 @@ var telling = map[string]func(*difference, *ir.Diagnostic) bool{
 	},
 	// Envoy has a listener on the loopback interface, which captured traffic does not meet.
 	"ListenerNotOpened": func(f *difference, _ *ir.Diagnostic) bool {
-		return strings.HasPrefix(f.envoy.where, "listener "+model.VirtualOutboundListenerName)
+		return strings.HasPrefix(f.envoy.where, "listener "+model.VirtualOutboundListenerName) || f.envoy.where == `route "allow_any_dynamic_dns"`
 	},
 	"StatusRefused": func(f *difference, d *ir.Diagnostic) bool { return f.concerns(d) && f.refused() },
 	"FaultStatusNotCarried": func(f *difference, d *ir.Diagnostic) bool {

@@ -81,6 +81,23 @@ describe("pool", function()
         ngx.ctx.api_ctx = nil
     end)
 
+    it("connects to sockets", function()
+        local node = {node = {host = "0.0.0.0", port = 7, unix = "/run/a.sock"}, addr = "0.0.0.0:7"}
+        ngx.var.upstream_source = ""
+        ngx.ctx.api_ctx = {upstream_conf = {}, mesh_host = node}
+        balancer.set_current_peer("0.0.0.0", 7, {pool = "http#0.0.0.0#7"})
+        assert.same({"unix:/run/a.sock", nil, "http#0.0.0.0#7#unix:/run/a.sock"}, chosen)
+        balancer.set_current_peer("0.0.0.0", 7)
+        assert.same({"unix:/run/a.sock"}, chosen)
+        -- Secured, and the node is none that this balancer has chosen.
+        ngx.ctx.api_ctx.upstream_conf.tls, ngx.ctx.api_ctx.upstream_scheme = {name = "sni"}, "https"
+        balancer.set_current_peer("0.0.0.0", 7, {pool = "https#0.0.0.0#7"})
+        assert.same({"unix:/run/a.sock", nil, "https#0.0.0.0:7#sni#unix:/run/a.sock"}, chosen)
+        balancer.set_current_peer("10.0.0.1", 80)
+        assert.same({"10.0.0.1", 80}, chosen)
+        ngx.ctx.api_ctx = nil
+    end)
+
     it("decides how a request goes on to the node that was chosen", function()
         local node, err = module.pick_server(nil, {node = "one"})
         assert.equal("one", node)

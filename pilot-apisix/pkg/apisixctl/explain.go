@@ -244,6 +244,9 @@ func (x *explainer) destination(e *explanation, d explainedDestination) {
 	if u, ok := x.config.Upstream(d.UpstreamID); ok {
 		for _, n := range u.Nodes {
 			endpoint := fmt.Sprintf("%s:%d", n.Host, n.Port)
+			if strings.HasPrefix(n.Host, "unix:") {
+				endpoint = n.Host
+			}
 			if p := n.Metadata.Priority; p > 0 {
 				endpoint += fmt.Sprintf(" (priority %d)", p)
 			}

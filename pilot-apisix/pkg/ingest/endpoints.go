@@ -17,6 +17,7 @@ package ingest
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"istio.io/istio/pilot/pkg/features"
@@ -129,9 +130,9 @@ func (b *clusterBuilder) dnsRefresh() {
 // twice once, as Envoy does.
 func canonical(list []ir.Endpoint) []ir.Endpoint {
 	slices.SortFunc(list, func(a, b ir.Endpoint) int {
-		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Weight, b.Weight))
+		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Weight, b.Weight))
 	})
-	return slices.CompactFunc(list, func(a, b ir.Endpoint) bool { return a.Address == b.Address && a.Port == b.Port })
+	return slices.CompactFunc(list, func(a, b ir.Endpoint) bool { return a.Address == b.Address && a.Port == b.Port && a.Path == b.Path })
 }
 
 // endpointFilter takes the endpoints that Envoy would be given, one by one.
@@ -147,7 +148,7 @@ type endpointFilter struct {
 	keep bool
 	// originals are parallel to the cluster's endpoints.
 	originals []*model.IstioEndpoint
-	// remote and unix tell what was met.
+	// remote and unix tell what was met and left out.
 	remote, unix bool
 }
 
@@ -160,17 +161,22 @@ func (f *endpointFilter) add(list []*model.IstioEndpoint) {
 		if f.port != "" && ep.ServicePortName != f.port || !f.subset.SubsetOf(ep.Labels) || !f.reachable(ep) {
 			continue
 		}
-		if ep.EndpointPort == 0 {
-			f.unix = true
+		to := ir.Endpoint{
+			Address: ep.FirstAddressOrNil(), Port: int(ep.EndpointPort), Weight: int(ep.GetLoadBalancingWeight()), Unhealthy: ep.HealthStatus == model.UnHealthy,
+		}
+		switch {
+		case to.Address == "":
+			continue
+		case to.Port == 0:
+			if !reachablePath(to.Address) {
+				f.unix = true
+				continue
+			}
+			to.Address, to.Path = "", to.Address
+		case f.addressesOnly && !netutil.IsValidIPAddress(to.Address):
 			continue
 		}
-		address := ep.FirstAddressOrNil()
-		if address == "" || f.addressesOnly && !netutil.IsValidIPAddress(address) {
-			continue
-		}
-		c.Endpoints = append(c.Endpoints, ir.Endpoint{
-			Address: address, Port: int(ep.EndpointPort), Weight: int(ep.GetLoadBalancingWeight()), Unhealthy: ep.HealthStatus == model.UnHealthy,
-		})
+		c.Endpoints = append(c.Endpoints, to)
 		f.originals = append(f.originals, ep)
 	}
 }
@@ -211,4 +217,12 @@ func (f *endpointFilter) sendUnhealthy() bool {
 	}
 	svc := f.inputs.service
 	return svc.ForcesSupportUnhealthyEndpoints() || svc.SupportsUnhealthyEndpoints() && f.policy.GetOutlierDetection().GetMinHealthPercent() <= 0
+}
+
+// mostPath is the longest path of a unix domain socket in bytes: sun_path of unix(7), without its last zero.
+const mostPath = 107
+
+// reachablePath says that nginx can connect to a unix domain socket: it knows no abstract ones, whose names begin with an @.
+func reachablePath(path string) bool {
+	return strings.HasPrefix(path, "/") && len(path) <= mostPath
 }

@@ -42,9 +42,10 @@ type inboundPort struct {
 	// service is the one whose DestinationRule limits the workload, servicePort its port; nil for none.
 	service     *model.Service
 	servicePort *model.Port
-	// host and hostPort are where the workload listens; an empty host is the address that the client meant.
+	// host and hostPort are where the workload listens, or path, a unix domain socket. Without both it is the address that the client meant.
 	host     string
 	hostPort int
+	path     string
 	// undeclared ports are named by a policy only, and treated like those that nobody names.
 	undeclared bool
 	// refused ports let nothing through.
@@ -171,6 +172,10 @@ func (b *builder) ingressListener(byPort map[int]*inboundPort, l *networking.Ist
 	host, port, err := net.SplitHostPort(l.DefaultEndpoint)
 	switch {
 	case strings.HasPrefix(l.DefaultEndpoint, model.UnixAddressPrefix):
+		if path := strings.TrimPrefix(l.DefaultEndpoint, model.UnixAddressPrefix); reachablePath(path) {
+			p.path = path
+			break
+		}
 		b.diagnose(fidelity.UnixDefaultEndpoint.At(src.At("defaultEndpoint"), ""))
 		p.refused = true
 	case l.DefaultEndpoint == "" || err != nil:

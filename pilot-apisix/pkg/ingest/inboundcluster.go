@@ -32,9 +32,12 @@ func buildInboundCluster(in Input, c *clusterInputs) *ir.Cluster {
 	if p.port != 0 && !p.protocol.IsHTTP() && !p.protocol.IsUnsupported() {
 		b.cluster.StreamIdleTimeout = defaultStreamIdleTimeout
 	}
-	if p.host == "" {
+	switch {
+	case p.path != "":
+		b.cluster.Endpoints = []ir.Endpoint{{Path: p.path, Weight: 1}}
+	case p.host == "":
 		b.cluster.OriginalDst = true
-	} else {
+	default:
 		b.cluster.Endpoints = []ir.Endpoint{{Address: p.host, Port: p.hostPort, Weight: 1}}
 	}
 	if p.port != 0 {

@@ -56,7 +56,7 @@ func (b *builder) retries(in *networking.HTTPRetry, hashed bool) *ir.Retries {
 	}
 	on := in.RetryOn
 	if on == "" {
-		on = defaultRetryOn
+		on, out.DefaultOn = defaultRetryOn, true
 	}
 	for condition := range strings.SplitSeq(on, ",") {
 		condition = strings.TrimSpace(condition)

@@ -99,7 +99,11 @@ func (r *tcpRouter) ofAddress(l *tcpListener) {
 				chains = append(chains, c)
 			}
 		}
-		r.add(tcpAddress{l.port, netip.PrefixFrom(address, address.BitLen())}, chains, r.defaultOf(l), l.http)
+		http := l.http
+		if best > 0 {
+			http = ir.NoHTTP
+		}
+		r.add(tcpAddress{l.port, netip.PrefixFrom(address, address.BitLen())}, chains, r.defaultOf(l), http)
 	}
 }
 
@@ -119,7 +123,12 @@ func (r *tcpRouter) ofPort(l *tcpListener) {
 		}
 	}
 	for p, chains := range ranges {
-		r.add(tcpAddress{l.port, p}, chains, r.defaultOf(l), l.http)
+		http := l.http
+		if p.IsValid() {
+			// The chains for HTTP ask for no address, so that one which does goes first, whatever is sent.
+			http = ir.NoHTTP
+		}
+		r.add(tcpAddress{l.port, p}, chains, r.defaultOf(l), http)
 	}
 	r.add(tcpAddress{port: l.port}, nil, r.defaultOf(l), l.http)
 }

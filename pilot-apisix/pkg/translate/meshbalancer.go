@@ -26,7 +26,7 @@ func needsMesh(c *ir.Cluster) bool {
 		return true
 	}
 	for i := range c.Endpoints {
-		if e := &c.Endpoints[i]; e.Priority != 0 || e.Unhealthy || e.PlainText || isName(e.Address) {
+		if e := &c.Endpoints[i]; e.Priority != 0 || e.Unhealthy || e.PlainText || e.Path != "" || isName(e.Address) {
 			return true
 		}
 	}
@@ -81,8 +81,7 @@ func meshBalancer(u *apisix.Upstream, c *ir.Cluster) {
 		m.DNSRefresh = seconds(c.DNSRefresh)
 	}
 	u.Type, u.Mesh = apisix.Mesh, m
-	named := c.DynamicDNS || len(u.Nodes) == 1 && u.Nodes[0].Metadata.DNS != ""
-	if len(u.Nodes) == 1 && (named || m.OutlierDetection != nil || m.RetryBudget != nil || m.Warmup != nil || m.ConnectionPool != (apisix.MeshConnectionPool{})) {
+	if len(u.Nodes) == 1 && (c.DynamicDNS || u.Nodes[0].StandsIn() || m.OutlierDetection != nil || m.RetryBudget != nil || m.Warmup != nil || m.ConnectionPool != (apisix.MeshConnectionPool{})) {
 		askForOne(u)
 	}
 }

@@ -48,13 +48,17 @@ func (t *translator) retry(r *ir.Route) apisix.Plugin {
 			if p.Backoff > 0 {
 				out.Backoff = seconds(p.Backoff)
 			}
+			grpc := slices.ContainsFunc(r.Destinations, func(d ir.Destination) bool { return d.Status == 0 && t.cluster(d.Cluster).HTTP2 })
+			if grpc && !p.DefaultOn {
+				differ = append(differ, grpcDiffers(p.On, out)...)
+			}
 			if p.Attempts > mostComebacks {
 				differ = append(differ, "after the eighth further try only tries without a response are repeated")
 			}
 			if len(differ) > 0 {
 				t.diagnose(fidelity.RetryConditions, r.Source, "%s", strings.Join(differ, ", "))
 			}
-			if p.Backoff > 0 && slices.ContainsFunc(r.Destinations, func(d ir.Destination) bool { return d.Status == 0 && t.cluster(d.Cluster).HTTP2 }) {
+			if p.Backoff > 0 && grpc {
 				t.diagnose(fidelity.RetryBackoff, r.Source, "")
 			}
 		}
@@ -103,6 +107,25 @@ func retryOn(p *ir.Retries) (on []string, statuses []int, differ []string) {
 	slices.Sort(statuses)
 	statuses = slices.DeleteFunc(slices.Compact(statuses), func(s int) bool { return slices.Contains(covered, s) })
 	return on, statuses, differ
+}
+
+// grpcDiffers says what a policy asks for that a gRPC request does not get: nginx keeps no body of it, so that it is tried again only while
+// no endpoint has seen it.
+func grpcDiffers(asked []string, p *apisix.MeshRetry) []string {
+	var out []string
+	for _, condition := range defaultGRPC {
+		if slices.Contains(asked, condition) {
+			out = append(out, condition+" is not tried again")
+		}
+	}
+	seen := slices.DeleteFunc(slices.Clone(p.On), func(s string) bool { return s == apisix.RetryConnectFailure || s == apisix.RetryResetBeforeRequest })
+	for _, status := range p.Statuses {
+		seen = append(seen, strconv.Itoa(status))
+	}
+	if len(seen) > 0 {
+		out = append(out, "a gRPC request that an endpoint has seen is not tried again on "+strings.Join(seen, ", "))
+	}
+	return out
 }
 
 // defaultGRPC are the conditions of Istio's default policy that are nothing to HTTP. What becomes of them for gRPC is the same for all

@@ -40,7 +40,7 @@ func upstreamTLS(u *apisix.Upstream, c *ir.Cluster) {
 	// Nodes are in the order of the endpoints, of which those are left out that are none for APISIX.
 	i := 0
 	for j := range c.Endpoints {
-		if e := &c.Endpoints[j]; i < len(u.Nodes) && e.Address == u.Nodes[i].Host && e.Port == u.Nodes[i].Port {
+		if e := &c.Endpoints[j]; isNode(e) {
 			u.Nodes[i].Metadata.Peer, u.Nodes[i].Metadata.PlainText = e.Peer, e.PlainText
 			u.TLS.Mixed = u.TLS.Mixed || e.PlainText
 			i++

@@ -61,14 +61,11 @@ func (t *translator) upstream(c *ir.Cluster) *Resource {
 	loadBalancer(&u, c.LB)
 	u.Nodes = make([]apisix.Node, 0, len(c.Endpoints))
 	for i := range c.Endpoints {
-		if e := &c.Endpoints[i]; e.Port > 0 && e.Port <= 65535 && apisix.ValidHost(e.Address) {
-			node := apisix.Node{Host: e.Address, Port: e.Port, Weight: e.Weight, Metadata: metadata(e)}
-			if isName(e.Address) {
-				node.Host, node.Metadata.DNS = apisix.AnyHost, e.Address
-			}
-			u.Nodes = append(u.Nodes, node)
+		if e := &c.Endpoints[i]; isNode(e) {
+			u.Nodes = append(u.Nodes, node(e))
 		}
 	}
+	keepSocketsApart(u.Nodes)
 	if c.DynamicDNS {
 		u.Nodes = append(u.Nodes, apisix.Node{Host: apisix.AnyHost, Port: cmp.Or(c.Port, anyPort), Weight: 1})
 	}
@@ -79,6 +76,22 @@ func (t *translator) upstream(c *ir.Cluster) *Resource {
 		meshBalancer(&u, c)
 	}
 	return t.resource(apisix.Upstreams, u.ID, &u, c.Sources)
+}
+
+// isNode says that an endpoint is one for APISIX.
+func isNode(e *ir.Endpoint) bool {
+	return e.Path != "" || e.Port > 0 && e.Port <= 65535 && apisix.ValidHost(e.Address)
+}
+
+func node(e *ir.Endpoint) apisix.Node {
+	n := apisix.Node{Host: e.Address, Port: e.Port, Weight: e.Weight, Metadata: metadata(e)}
+	switch {
+	case e.Path != "":
+		n.Host, n.Port, n.Metadata.Unix = apisix.AnyHost, socketPort(e.Path), e.Path
+	case isName(e.Address):
+		n.Host, n.Metadata.DNS = apisix.AnyHost, e.Address
+	}
+	return n
 }
 
 // isName says that an endpoint is known by a DNS name.

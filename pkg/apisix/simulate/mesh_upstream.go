@@ -76,6 +76,7 @@ func nodeMetadata(b json.RawMessage) apisix.NodeMetadata {
 		Peer           string `json:"peer"`
 		PlainText      bool   `json:"plain_text"`
 		DNS            string `json:"dns"`
+		Unix           string `json:"unix"`
 	}
 	if len(b) == 0 || json.Unmarshal(b, &in) != nil {
 		return apisix.NodeMetadata{}

@@ -154,6 +154,9 @@ func parseNodes(b json.RawMessage) ([]apisix.Node, error) {
 				// Which addresses the name has is for others to say.
 				node.Host, node.Metadata.DNS = name, ""
 			}
+			if path := node.Metadata.Unix; path != "" {
+				node.Host, node.Port, node.Metadata.Unix = "unix:"+path, 0, ""
+			}
 			nodes = append(nodes, node)
 		}
 		return nodes, nil

@@ -25,6 +25,9 @@
 -- A node whose metadata has dns stands for the addresses of that DNS name, or for the first of them where discovery_args.mesh.dns says
 -- "one". Where that says "host", the endpoint is the host that the request names. The host of such a node is none: APISIX would replace a name by one address, and look at it for every request.
 --
+-- A node whose metadata has unix is the unix domain socket of that path: apisix.mesh.pool connects there. Its host and port are there
+-- for APISIX, which could make nothing of a path.
+--
 -- An upstream of a single node APISIX does not ask its balancer about. Where it matters such an upstream has the node a second
 -- time, with the weight 0, which here means no requests.
 
@@ -214,7 +217,7 @@ end
 -- Those of requests that do not go through a picker, by the list of nodes, which is another one when it changes.
 local aside = setmetatable({}, {__mode = "k"})
 
--- pick is a node {host=, port=} for a request that a plugin sends by itself, or nil. It is not counted.
+-- pick is a node {host=, port=, unix=} for a request that a plugin sends by itself, or nil. It is not counted.
 function _M.pick(upstream)
     local members = aside[upstream.nodes]
     if members then

@@ -28,6 +28,13 @@ local _M = {}
 -- peer at all nginx would have no status for the try, which APISIX's header filter stumbles over.
 local NOBODY = "unix:/dev/null"
 
+-- socket is "unix:" and the path of the node that our balancer has chosen, or nil where that has an address.
+local function socket(ctx, host, port)
+    local chosen = ctx and ctx.mesh_host
+    local path = chosen and chosen.node and chosen.node.unix
+    return path and chosen.addr == host .. ":" .. port and "unix:" .. path or nil
+end
+
 -- install wraps what APISIX's balancer calls, and what it is asked for before a request goes on its way.
 function _M.install(module)
     local pick_server = module.pick_server
@@ -53,6 +60,12 @@ function _M.install(module)
                 return set_current_peer(NOBODY)
             end
             pool = pool and (ctx.upstream_scheme or "") .. "#" .. host .. ":" .. port .. "#" .. secured
+        end
+        local path = socket(ctx, host, port)
+        if path then
+            -- To the same port of other upstreams there may be other sockets.
+            pool = pool and pool .. "#" .. path
+            host, port = path, nil
         end
         if pool then
             local source = ngx_var.upstream_source

@@ -109,6 +109,9 @@ local function connect(httpc, job)
     if job.hop then
         return httpc:connect({host = job.hop, pool = "mesh-mirror"})
     end
+    if job.node.unix then
+        return httpc:connect({host = "unix:" .. job.node.unix})
+    end
     local options = {
         scheme = job.scheme,
         host = job.node.host,
@@ -260,7 +263,7 @@ local function job_for(id)
         return nil
     end
     job.scheme = up.scheme == "https" and "https" or "http"
-    job.node = {host = node.host, port = node.port or (job.scheme == "https" and 443 or 80)}
+    job.node = {host = node.host, port = node.port or (job.scheme == "https" and 443 or 80), unix = node.unix}
     job.client_cert, job.client_key = up.tls and up.tls.client_cert, up.tls and up.tls.client_key
     return job
 end

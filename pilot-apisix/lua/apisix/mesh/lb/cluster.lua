@@ -41,7 +41,7 @@ function _M.hosts(nodes, loads)
             loads[addr] = loads[addr] or {active = 0}
             list[#list + 1] = {
                 addr = addr,
-                node = {host = node.host, port = node.port},
+                node = {host = node.host, port = node.port, unix = meta.unix},
                 weight = node.weight,
                 priority = meta.priority or 0,
                 locality = meta.locality or "",
