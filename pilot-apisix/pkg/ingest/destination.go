@@ -39,10 +39,9 @@ func (r *routeBuilder) destination(route *ir.Route, d *networking.HTTPRouteDesti
 	}
 	to := r.to(d.GetDestination(), src.At("destination"))
 	if to.Status != 0 {
-		// Envoy's router gives this answer before it comes to the headers of responses.
+		// Envoy's router gives this answer, after CORS and before it comes to the headers of responses.
 		route.Headers.Response = ir.HeaderOperations{}
-		route.DirectResponse = &ir.DirectResponse{Status: to.Status}
-		return
+		to.Weight = 1
 	}
 	route.Destinations = []ir.Destination{to}
 }
