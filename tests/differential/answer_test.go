@@ -113,7 +113,9 @@ type share struct {
 	policy string
 	// played is false when nobody says what the destination would get, because it has no endpoints.
 	played bool
-	values map[aspect]string
+	// missing is the status of the proxy's answer when there is no such cluster; zero for that of a cluster without endpoints.
+	missing int
+	values  map[aspect]string
 	// mirrors are Envoy's.
 	mirrors []*route.RouteAction_RequestMirrorPolicy
 }

@@ -81,7 +81,7 @@ func (p *player) answer(c *call) (*answer, []string) {
 	res := p.config.HTTP(c.request())
 	var a *answer
 	if len(res.Destinations) > 0 {
-		a = p.forward(&res)
+		a = c.onlyAnswers(p.forward(&res))
 	} else {
 		a = response(c, &res)
 	}
@@ -163,6 +163,10 @@ func (p *player) forward(res *simulate.Result) *answer {
 		}
 		if limit > 0 {
 			to.values[timeout] = limit.String()
+		}
+		if d.UpstreamID == "" && d.Status != 0 {
+			to.missing = d.Status
+			to.answered(d.Status)
 		}
 		a.share = append(a.share, to)
 	}

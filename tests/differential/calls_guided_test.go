@@ -118,6 +118,9 @@ func (f *facts) stray(c *call) {
 		c.port = pick(f.random, f.ports)
 	case 7:
 		c.path = strings.ToUpper(c.pathOnly()) + c.query()
+		if f.maybe(3) {
+			c.path = strings.Replace(c.path, "/", "//", 1)
+		}
 	default:
 		names := append([]string{"x-a", "cookie"}, f.names...)
 		if n := pick(f.random, names); sendable(n) {

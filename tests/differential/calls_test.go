@@ -157,9 +157,13 @@ func (f *facts) call() *call {
 	case f.maybe(12):
 		c.host = strings.ToUpper(c.host)
 	}
-	// nginx and Envoy normalise paths differently; docs/reference/fidelity.md says so.
-	for strings.Contains(c.pathOnly(), "//") || strings.Contains(c.pathOnly(), "/.") {
-		c.path = strings.NewReplacer("//", "/", "/.", "/").Replace(c.pathOnly()) + c.query()
+	// Both resolve dot segments, and the evaluator of Envoy's side does not.
+	for strings.Contains(c.pathOnly(), "/.") {
+		c.path = strings.ReplaceAll(c.pathOnly(), "/.", "/") + c.query()
+	}
+	// What nginx merges, and Envoy does not, is a class of its own.
+	for own := f.maybe(4); !own && strings.Contains(c.pathOnly(), "//"); {
+		c.path = strings.ReplaceAll(c.pathOnly(), "//", "/") + c.query()
 	}
 	c.once()
 	if len(f.addresses) > 0 && f.maybe(4) {

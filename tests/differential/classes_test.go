@@ -37,6 +37,9 @@ var classes = []class{
 	{name: "a header that is there several times", is: func(d *disagreement) bool {
 		return slices.ContainsFunc(d.call.headers, func(h field) bool { return len(d.call.values(h.name)) > 1 })
 	}, documented: "several headers of one name are joined by"},
+	{name: "slashes that nginx merges", is: func(d *disagreement) bool {
+		return strings.Contains(d.call.pathOnly(), "//")
+	}, documented: "nor merges slashes"},
 	{name: "a server name of another port", is: func(d *disagreement) bool {
 		return d.call.tls && d.envoy.aspects[outcome] == closed && strings.Contains(d.ours.where, "not-found")
 	}, documented: "a server name which only another port has"},

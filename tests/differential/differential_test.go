@@ -55,7 +55,9 @@ func TestRandom(t *testing.T) {
 	inParallel(t, int(configs), func(t *testing.T, i int) {
 		seed := first + uint64(i)
 		s := newScenario(seed)
-		for _, d := range s.compare(t, s.calls(seed, int(calls)), n) {
+		s.addRoutes(t, seed)
+		s.chooseFamily(family(environment(t, "DIFF_FAMILY", 0)), seed)
+		for _, d := range s.compare(t, s.useFamily(s.calls(seed, int(calls)), seed), n) {
 			found.add(d, fmt.Sprintf("DIFF_SEED=%d DIFF_CONFIGS=1", seed))
 		}
 	})

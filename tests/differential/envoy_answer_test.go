@@ -40,9 +40,45 @@ func (x *sides) reached(a *answer) *answer {
 	return a
 }
 
+// withoutMissing puts an answer in the place of the clusters that there are not, where the route has one for them.
+func (x *sides) withoutMissing(c *call, a *answer) *answer {
+	x.reached(a)
+	for i := range a.share {
+		if to := &a.share[i]; to.missing != 0 && x.clusters[to.cluster] == nil {
+			to.answered(to.missing)
+		}
+	}
+	return c.onlyAnswers(a)
+}
+
+// answered makes a destination one that the proxy answers for by itself.
+func (s *share) answered(status int) {
+	s.cluster, s.endpoints, s.played = answered(status), "", false
+}
+
+// onlyAnswers is the proxy's own answer where all destinations have the same one.
+func (c *call) onlyAnswers(a *answer) *answer {
+	for _, s := range a.share {
+		if s.missing == 0 || s.cluster != answered(s.missing) || s.missing != a.share[0].missing {
+			return a
+		}
+	}
+	if len(a.share) == 0 {
+		return a
+	}
+	out := c.localReply(a.share[0].missing, "")
+	out.set(fault, a.aspects[fault])
+	out.objects, out.where = a.objects, a.where
+	return out
+}
+
 // envoyAnswer is what Envoy does with a call. Listener and filter chain are found by Istio's simulation.
 func (x *sides) envoyAnswer(t *testing.T, c *call) *answer {
-	res := x.envoy.Run(c.simulation())
+	envoy := x.envoy
+	if x.envoy6 != nil && strings.Contains(c.address, ":") {
+		envoy = x.envoy6
+	}
+	res := envoy.Run(c.simulation())
 	if res.RouteConfigMatched == "" && res.ClusterMatched == util.AllowAnyDynamicDNSCluster {
 		// The routes are in the filter chain itself.
 		return x.reached(c.routeAnswer(&route.Route{Name: util.AllowAnyDynamicDNS, Action: &route.Route_Route{
@@ -66,7 +102,7 @@ func (x *sides) envoyAnswer(t *testing.T, c *call) *answer {
 	if vh.RequireTls == route.VirtualHost_ALL && !c.tls {
 		return c.redirectToTLS()
 	}
-	a := x.reached(c.routeAnswer(matchRoute(vh, c)))
+	a := x.withoutMissing(c, c.routeAnswer(matchRoute(vh, c)))
 	a.where = "listener " + res.ListenerMatched + ", virtual host " + vh.Name + ", " + a.where
 	return a
 }

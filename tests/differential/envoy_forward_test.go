@@ -35,6 +35,9 @@ func (c *call) forward(r *route.Route) *answer {
 	a := newAnswer(forward)
 	for _, d := range list {
 		to := share{cluster: d.Name, weight: 1, played: true, mirrors: action.GetRequestMirrorPolicies()}
+		if action.ClusterNotFoundResponseCode == route.RouteAction_INTERNAL_SERVER_ERROR {
+			to.missing = http.StatusInternalServerError
+		}
 		if d.Weight != nil {
 			to.weight = float64(d.Weight.Value)
 		}

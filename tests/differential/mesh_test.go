@@ -25,6 +25,7 @@ import (
 	route "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
 	meshconfig "istio.io/api/mesh/v1alpha1"
@@ -76,6 +77,10 @@ type scenario struct {
 	dns bool
 	// member says that the workload belongs to the Kubernetes Services of its namespace.
 	member bool
+	// family is the kind of its addresses.
+	family family
+	// routes are those of the Gateway API that some of the objects were converted from.
+	routes []runtime.Object
 	// router makes the proxy a gateway.
 	router bool
 }
@@ -87,7 +92,9 @@ type sides struct {
 	env   *core.ConfigGenTest
 	proxy *model.Proxy
 	// envoy holds listeners and routes by name.
-	envoy  *simulation.Simulation
+	envoy *simulation.Simulation
+	// envoy6 holds those that hear IPv6, where envoy has only the others.
+	envoy6 *simulation.Simulation
 	routes map[string]*route.RouteConfiguration
 	// weighted are the sets of clusters of TCP, by the names that stand for them in envoy.
 	weighted map[string]*tcpv3.TcpProxy_WeightedCluster
@@ -137,7 +144,7 @@ func (s *scenario) generate(t test.Failer) (*sides, error) {
 		DNSDomain:       s.namespace + ".svc." + domain,
 		Labels:          topologyLabels(s.labels),
 		Locality:        util.ConvertLocality(proxyLocality),
-		IPAddresses:     []string{"10.9.9.9"},
+		IPAddresses:     s.addresses(clientIP),
 		Metadata: &model.NodeMetadata{
 			Namespace: s.namespace, Labels: s.labels, ClusterID: clusterID,
 			DNSCapture: model.StringBool(s.dns), DNSAutoAllocate: model.StringBool(s.dns),
@@ -160,6 +167,10 @@ func (x *sides) generateEnvoy(t test.Failer) {
 	listeners := x.env.Listeners(x.proxy)
 	x.weighted = singleClusters(t, listeners)
 	x.envoy = &simulation.Simulation{Listeners: listeners, Routes: x.env.RoutesFromListeners(x.proxy, listeners)}
+	if x.scenario.family != onlyIPv4 {
+		all := x.envoy
+		x.envoy, x.envoy6 = ofFamily(all, false), ofFamily(all, true)
+	}
 	x.routes = make(map[string]*route.RouteConfiguration, len(x.envoy.Routes))
 	for _, r := range x.envoy.Routes {
 		x.routes[r.Name] = r
@@ -177,7 +188,7 @@ func (s *scenario) instances(svc *model.Service) []*model.ServiceInstance {
 			out = append(out, &model.ServiceInstance{
 				Service: svc, ServicePort: p,
 				Endpoint: &model.IstioEndpoint{
-					Addresses: []string{fmt.Sprintf("10.7.%d.%d", len(svc.Hostname), i+1)}, EndpointPort: uint32(p.Port), ServicePortName: p.Name,
+					Addresses: s.addresses(fmt.Sprintf("10.7.%d.%d", len(svc.Hostname), i+1)), EndpointPort: uint32(p.Port), ServicePortName: p.Name,
 					Labels: map[string]string{"version": v}, Namespace: svc.Attributes.Namespace,
 				},
 			})
@@ -186,7 +197,7 @@ func (s *scenario) instances(svc *model.Service) []*model.ServiceInstance {
 			out = append(out, &model.ServiceInstance{
 				Service: svc, ServicePort: p,
 				Endpoint: &model.IstioEndpoint{
-					Addresses: []string{clientIP}, EndpointPort: uint32(p.Port), ServicePortName: p.Name, Labels: s.labels, Namespace: s.namespace,
+					Addresses: s.addresses(clientIP), EndpointPort: uint32(p.Port), ServicePortName: p.Name, Labels: s.labels, Namespace: s.namespace,
 				},
 			})
 		}
@@ -201,11 +212,17 @@ func (s *scenario) String() string {
 	if s.dns {
 		header += "# proxy metadata: DNS_CAPTURE, DNS_AUTO_ALLOCATE\n"
 	}
+	if s.family != onlyIPv4 {
+		header += fmt.Sprintf("# proxy addresses: %v\n", s.addresses(clientIP))
+	}
 	if s.mesh != nil {
 		header += fmt.Sprintf("# mesh: outboundTrafficPolicy %s, defaultHttpRetryPolicy %v\n", s.mesh.GetOutboundTrafficPolicy().GetMode(), s.mesh.DefaultHttpRetryPolicy)
 	}
 	for _, o := range s.objects {
 		docs = append(docs, o.String())
+	}
+	for _, o := range s.routes {
+		docs = append(docs, yamlText(o))
 	}
 	return header + strings.Join(docs, "---\n")
 }
@@ -218,6 +235,11 @@ func (o object) String() string {
 			return err.Error() + "\n"
 		}
 	}
+	return yamlText(v)
+}
+
+// yamlText is an object as people write it.
+func yamlText(v any) string {
 	b, err := yaml.Marshal(v)
 	if err != nil {
 		return err.Error() + "\n"

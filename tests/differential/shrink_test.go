@@ -49,7 +49,7 @@ func (s *shrinker) try(smaller *scenario, c *call) bool {
 		return false
 	}
 	for _, o := range smaller.objects {
-		if o.config != nil && !isValid(*o.config) {
+		if o.config != nil && (!o.isConverted() && !isValid(*o.config) || o.isConverted() && o.leadsNowhere()) {
 			return false
 		}
 	}

@@ -101,7 +101,8 @@ var telling = map[string]func(*difference, *ir.Diagnostic) bool{
 	"UnixDefaultEndpoint": func(f *difference, d *ir.Diagnostic) bool { return f.call.inbound && f.concerns(d) },
 	"SniffedPort": func(f *difference, d *ir.Diagnostic) bool {
 		// Envoy gives the port a listener of its own for every address, without regard to the host.
-		own := !strings.HasPrefix(f.envoy.where, "listener 0.0.0.0_")
+		own := !strings.HasPrefix(f.envoy.where, "listener 0.0.0.0_") && !strings.HasPrefix(f.envoy.where, "listener ::_") &&
+			!strings.HasPrefix(f.envoy.where, "listener [::]_")
 		return f.onPort(d) && (own || f.envoy.aspects[outcome] == tcp)
 	},
 	"WildcardServerName": func(f *difference, _ *ir.Diagnostic) bool { return f.call.tls && f.ours.aspects[outcome] == closed },

@@ -79,7 +79,7 @@ func directResponse(d *networking.HTTPDirectResponse) *ir.DirectResponse {
 
 // hashed says that a lone destination chooses endpoints by a key.
 func (r *routeBuilder) hashed(list []*networking.HTTPRouteDestination) bool {
-	if len(list) != 1 {
+	if len(list) != 1 || list[0].GetDestination() == nil {
 		return false
 	}
 	hash, _ := istioroute.HashForHTTPDestination(r.in.Push, r.in.Proxy, list[0])

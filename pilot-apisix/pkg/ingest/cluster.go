@@ -214,7 +214,8 @@ func buildCluster(in Input, c *clusterInputs) *ir.Cluster {
 
 	var subset *networking.Subset
 	if c.key.subset != "" {
-		if subset = findSubset(c.rule, c.key.subset); subset == nil {
+		// Where each request is resolved there are none.
+		if subset = findSubset(c.rule, c.key.subset); subset == nil || c.service.Resolution == model.DynamicDNS {
 			return b.cluster
 		}
 	}

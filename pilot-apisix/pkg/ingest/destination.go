@@ -39,8 +39,9 @@ func (r *routeBuilder) destination(route *ir.Route, d *networking.HTTPRouteDesti
 	}
 	to := r.to(d.GetDestination(), src.At("destination"))
 	if to.Status != 0 {
-		route.DirectResponse = &ir.DirectResponse{Status: to.Status}
-		return
+		// Envoy's router gives this answer, after CORS and before it comes to the headers of responses.
+		route.Headers.Response = ir.HeaderOperations{}
+		to.Weight = 1
 	}
 	route.Destinations = []ir.Destination{to}
 }
@@ -110,6 +111,8 @@ func (b *builder) missing(key clusterKey) string {
 	switch {
 	case svc == nil:
 		return fmt.Sprintf("no service %q is visible to the proxy", key.host)
+	case svc.Resolution == model.Alias:
+		return fmt.Sprintf("service %s is an alias of %s, which no service that is visible to the proxy has for its name", key.host, svc.Attributes.K8sAttributes.ExternalName)
 	case !hasPort(svc, key.port):
 		return fmt.Sprintf("service %s has no port %d", key.host, key.port)
 	case key.subset != "" && svc.Resolution == model.DynamicDNS:

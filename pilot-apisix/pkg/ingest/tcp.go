@@ -99,11 +99,7 @@ func (r *tcpRouter) ofAddress(l *tcpListener) {
 				chains = append(chains, c)
 			}
 		}
-		http := l.http
-		if best > 0 {
-			http = ir.NoHTTP
-		}
-		r.add(tcpAddress{l.port, netip.PrefixFrom(address, address.BitLen())}, chains, r.defaultOf(l), http)
+		r.add(tcpAddress{l.port, netip.PrefixFrom(address, address.BitLen())}, chains, r.defaultOf(l), l.httpWithin(best))
 	}
 }
 
@@ -123,14 +119,18 @@ func (r *tcpRouter) ofPort(l *tcpListener) {
 		}
 	}
 	for p, chains := range ranges {
-		http := l.http
-		if p.IsValid() {
-			// The chains for HTTP ask for no address, so that one which does goes first, whatever is sent.
-			http = ir.NoHTTP
-		}
-		r.add(tcpAddress{l.port, p}, chains, r.defaultOf(l), http)
+		r.add(tcpAddress{l.port, p}, chains, r.defaultOf(l), l.httpWithin(p.Bits()))
 	}
 	r.add(tcpAddress{port: l.port}, nil, r.defaultOf(l), l.http)
+}
+
+// httpWithin says how a listener takes HTTP at addresses for which a chain has a range of so many bits. Its chain for HTTP has no range, and
+// Envoy looks at addresses first.
+func (l *tcpListener) httpWithin(bits int) ir.HTTPUse {
+	if bits > 0 {
+		return ir.NoHTTP
+	}
+	return l.http
 }
 
 // defaultOf is the chain of a listener for what no other takes (DefaultFilterChain).
