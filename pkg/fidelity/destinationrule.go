@@ -26,8 +26,10 @@ var (
 	RetryBudget = entry(ir.Approximated, "RetryBudget", "DestinationRule", "spec.trafficPolicy.retryBudget.**",
 		"the budget is a share of the requests of the moment, whatever budgetInterval is, and of none that are passed through")
 	ConnectionPool = entry(ir.NotCarried, "ConnectionPool", "DestinationRule", "spec.trafficPolicy.connectionPool.**",
-		"tcpKeepalive, maxConnectionDuration, h2UpgradePolicy, useClientProtocol and http2KeepAlive have no effect; the number of connections "+
+		"connections have the keepalive of the operating system and no limit of their lifetime; the number of connections "+
 			"of HTTP/2 is not limited, nor is anything of destinations that requests are passed through to")
+	ClientProtocol = entry(ir.NotCarried, "ClientProtocol", "DestinationRule", "spec.trafficPolicy.connectionPool.http.useClientProtocol",
+		"endpoints are spoken to in HTTP/2 where their port is HTTP2 or GRPC, and else in HTTP/1.1, whatever the client speaks; gRPC needs such a port")
 	ConnectionLimits = entry(ir.Approximated, "ConnectionLimits", "DestinationRule",
 		"spec.trafficPolicy.connectionPool.{tcp.maxConnections,http.http1MaxPendingRequests,http.maxRetries}",
 		"connections that serve a request are counted, and not idle ones; requests wait in no particular order, and while one waits only for "+
@@ -77,6 +79,9 @@ var destinationRule = Object{
 		exact("spec.trafficPolicy.connectionPool.tcp.{connectTimeout,idleTimeout}", ""),
 		exact("spec.trafficPolicy.connectionPool.http.http2MaxRequests", "all worker processes count together"),
 		exact("spec.trafficPolicy.connectionPool.http.{maxRequestsPerConnection,idleTimeout}", "by default a connection is closed after a minute without a request"),
+		exact("spec.trafficPolicy.connectionPool.http.h2UpgradePolicy={DEFAULT,DO_NOT_UPGRADE}", ""),
+		toldAt("spec.trafficPolicy.connectionPool.http.h2UpgradePolicy=UPGRADE", ClientProtocol),
+		told(ClientProtocol),
 		exact("spec.trafficPolicy.connectionPool.http.maxConcurrentStreams", "a connection has one request at a time"),
 		exact("spec.trafficPolicy.outlierDetection.{consecutiveErrors,outlierDetectionHttpErrorCodes[]}", "Istio does not read them either"),
 		exact("spec.trafficPolicy.outlierDetection.{splitExternalLocalOriginErrors,consecutiveLocalOriginFailures,consecutiveGatewayErrors,consecutive5xxErrors}",

@@ -52,7 +52,7 @@ var endpointCodes = []string{
 }
 
 // policyCodes tell that a cluster has another policy than on Envoy.
-var policyCodes = []string{"ConnectionPool", "OutlierDetection"}
+var policyCodes = []string{"ConnectionPool", "ClientProtocol", "OutlierDetection"}
 
 // clusterCode is the code of a diagnostic on one of the named clusters, among those given.
 func (x *sides) clusterCode(names string, codes []string) string {

@@ -15,6 +15,8 @@
 package ingest
 
 import (
+	"strings"
+
 	"google.golang.org/protobuf/proto"
 
 	networking "istio.io/api/networking/v1alpha3"
@@ -55,6 +57,10 @@ func (b *clusterBuilder) connectionPool(p *networking.ConnectionPoolSettings, sr
 		c.MaxRequestsPerConnection = positive(http.MaxRequestsPerConnection)
 		http.IdleTimeout, http.MaxRequestsPerConnection, http.MaxConcurrentStreams = nil, 0, 0
 		http.Http2MaxRequests, http.MaxRetries = 0, 0
+		if http.UseClientProtocol || http.H2UpgradePolicy == networking.ConnectionPoolSettings_HTTPSettings_UPGRADE && !c.HTTP2 {
+			b.diagnose(fidelity.ClientProtocol, src, "")
+		}
+		http.UseClientProtocol, http.H2UpgradePolicy = false, networking.ConnectionPoolSettings_HTTPSettings_DEFAULT
 		if !c.HTTP2 {
 			http.Http1MaxPendingRequests = 0
 		}
@@ -69,9 +75,21 @@ func (b *clusterBuilder) connectionPool(p *networking.ConnectionPoolSettings, sr
 		b.diagnose(fidelity.ConnectionLimits, src, "")
 	}
 	c.Limits = limits
-	if proto.Size(rest.Tcp) != 0 || proto.Size(rest.Http) != 0 {
-		b.diagnose(fidelity.ConnectionPool, src, "")
+	if left := append(set("tcp", rest.Tcp), set("http", rest.Http)...); len(left) > 0 {
+		b.diagnose(fidelity.ConnectionPool, src, "%s", strings.Join(left, ", "))
 	}
+}
+
+// set names the fields of a message that say something, in the order in which Istio declares them.
+func set(prefix string, m proto.Message) []string {
+	var out []string
+	in := m.ProtoReflect()
+	for i, fields := 0, in.Descriptor().Fields(); i < fields.Len(); i++ {
+		if in.Has(fields.Get(i)) {
+			out = append(out, prefix+"."+fields.Get(i).JSONName())
+		}
+	}
+	return out
 }
 
 func positive(n int32) int { return int(max(n, 0)) }

@@ -4,7 +4,7 @@
 // you may not use this file except in compliance with the License.
 // You may obtain a copy of the License at
 //
-//     http://www.apache.org/licenses/LICENSE-2.0
+//	http://www.apache.org/licenses/LICENSE-2.0
 //
 // Unless required by applicable law or agreed to in writing, software
 // distributed under the License is distributed on an "AS IS" BASIS,
@@ -26,8 +26,10 @@ func TestSocketPorts(t *testing.T) {
 	port := socketPort("/run/a.sock")
 	assert.Equal(t, port, socketPort("/run/a.sock"))
 	nodes := []apisix.Node{
-		{Port: port, Metadata: apisix.NodeMetadata{Unix: "/run/a.sock"}}, {Port: port, Metadata: apisix.NodeMetadata{Unix: "/run/b.sock"}},
-		{Port: 65535, Metadata: apisix.NodeMetadata{Unix: "/run/c.sock"}}, {Port: 65535, Metadata: apisix.NodeMetadata{Unix: "/run/d.sock"}},
+		{Port: port, Metadata: apisix.NodeMetadata{Unix: "/run/a.sock"}},
+		{Port: port, Metadata: apisix.NodeMetadata{Unix: "/run/b.sock"}},
+		{Port: 65535, Metadata: apisix.NodeMetadata{Unix: "/run/c.sock"}},
+		{Port: 65535, Metadata: apisix.NodeMetadata{Unix: "/run/d.sock"}},
 		{Host: "10.0.0.1", Port: port},
 	}
 	keepSocketsApart(nodes)
