@@ -41,6 +41,10 @@ func (r *routeBuilder) destination(route *ir.Route, d *networking.HTTPRouteDesti
 	if to.Status != 0 {
 		// Envoy's router gives this answer, after CORS and before it comes to the headers of responses.
 		route.Headers.Response = ir.HeaderOperations{}
+		if route.CORS == nil {
+			route.DirectResponse = &ir.DirectResponse{Status: to.Status}
+			return
+		}
 		to.Weight = 1
 	}
 	route.Destinations = []ir.Destination{to}
