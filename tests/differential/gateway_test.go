@@ -112,6 +112,9 @@ func (r *random) gateway() (config.GroupVersionKind, proto.Message) {
 			}
 		case "HTTPS":
 			s.Tls = &networking.ServerTLSSettings{Mode: networking.ServerTLSSettings_SIMPLE, CredentialName: "one"}
+			if r.maybe(3) {
+				s.Tls = &networking.ServerTLSSettings{Mode: networking.ServerTLSSettings_ISTIO_MUTUAL}
+			}
 		case "TLS":
 			s.Tls = &networking.ServerTLSSettings{Mode: networking.ServerTLSSettings_PASSTHROUGH}
 		}
@@ -208,13 +211,25 @@ func (p *player) listen(r *translate.Resource) {
 	case apisix.PluginMetadata:
 		var metadata struct {
 			Listeners []struct {
-				Port     int    `json:"port"`
-				Protocol string `json:"protocol"`
+				Port        int                        `json:"port"`
+				Protocol    string                     `json:"protocol"`
+				IstioMutual []struct{ Names []string } `json:"istio_mutual"`
+				Others      []string                   `json:"others"`
 			} `json:"listeners"`
 		}
 		if json.Unmarshal(r.JSON, &metadata) == nil {
 			for _, l := range metadata.Listeners {
 				p.listeners[l.Port] = l.Protocol
+				for _, s := range l.IstioMutual {
+					for _, name := range s.Names {
+						p.mutual[mutualName{l.Port, name}] = true
+					}
+				}
+				for _, name := range l.Others {
+					if len(l.IstioMutual) > 0 {
+						p.mutual[mutualName{l.Port, name}] = false
+					}
+				}
 			}
 		}
 	case apisix.SSLs:
@@ -233,11 +248,31 @@ func (p *player) terminates(c *call, kind string) bool {
 	case apisix.ListenHTTP:
 		return c.transport == overHTTP && !c.tls
 	case apisix.ListenHTTPS:
-		return c.transport == overHTTP && c.tls && p.certified(c.sni)
+		return c.transport == overHTTP && c.tls && (p.mutually(c.port, c.sni) || p.certified(c.sni))
 	case apisix.ListenTLS:
-		return c.transport == overTLS && p.certified(c.sni)
+		return c.transport == overTLS && (p.mutually(c.port, c.sni) || p.certified(c.sni))
 	}
 	return true
+}
+
+// mutualName is a server name of a port.
+type mutualName struct {
+	port int
+	name string
+}
+
+// mutually follows apisix.mesh.mutual_servers: it says that a name is answered with the workload's own certificate.
+func (p *player) mutually(port int, name string) bool {
+	mutual, found := p.mutual[mutualName{port, name}]
+	for rest := name; !found; {
+		_, parent, dot := strings.Cut(rest, ".")
+		if !dot {
+			return p.mutual[mutualName{port, "*"}]
+		}
+		mutual, found = p.mutual[mutualName{port, "*." + parent}]
+		rest = parent
+	}
+	return mutual
 }
 
 // certified follows match_and_set of APISIX's radixtree_sni; without a server name it is "*" by configuration.

@@ -42,10 +42,7 @@ func (b *clusterBuilder) clientTLS(t *networking.ClientTLSSettings, src ir.Sourc
 	case networking.ClientTLSSettings_DISABLE:
 		return
 	case networking.ClientTLSSettings_ISTIO_MUTUAL:
-		b.cluster.TLS = &ir.ClusterTLS{Mode: ir.IstioMutual}
-		if t.Sni != "" {
-			b.diagnose(fidelity.IstioMutualSNI, src.At("sni"), "%q", t.Sni)
-		}
+		b.cluster.TLS = &ir.ClusterTLS{Mode: ir.IstioMutual, SNI: t.Sni}
 		return
 	}
 	b.originate(t, src)
