@@ -192,6 +192,7 @@ func (s *scenario) gatewayCalls(seed uint64, n int) []*call {
 		} else if c.transport == overTLS && r.maybe(2) {
 			c.sni = pick(r, []string{"a.example", "b.example", "x.a.example", "w.test"})
 		}
+		c.mesh = r.maybe(3)
 	}
 	return out
 }
@@ -248,11 +249,19 @@ func (p *player) terminates(c *call, kind string) bool {
 	case apisix.ListenHTTP:
 		return c.transport == overHTTP && !c.tls
 	case apisix.ListenHTTPS:
-		return c.transport == overHTTP && c.tls && (p.mutually(c.port, c.sni) || p.certified(c.sni))
+		return c.transport == overHTTP && c.tls && p.answered(c)
 	case apisix.ListenTLS:
-		return c.transport == overTLS && (p.mutually(c.port, c.sni) || p.certified(c.sni))
+		return c.transport == overTLS && p.answered(c)
 	}
 	return true
+}
+
+// answered says that TLS is. A client with a certificate of the mesh is none of other servers', as in Istio's simulation.
+func (p *player) answered(c *call) bool {
+	if p.mutually(c.port, c.sni) {
+		return c.mesh
+	}
+	return !c.mesh && p.certified(c.sni)
 }
 
 // mutualName is a server name of a port.
