@@ -36,6 +36,18 @@ type MeshListener struct {
 	Protocol string
 	// Bind is an IP address; empty for all.
 	Bind string
+	// IstioMutual are the server names for which the gateway shows the workload's own certificate and takes those of the mesh. Others of the
+	// port's names, which it has where there are any such, are those of SSL. Of all of them, the most specific one decides.
+	IstioMutual []MeshServer
+	Others      []string
+}
+
+// MeshServer is a server with mutual TLS of the mesh.
+type MeshServer struct {
+	// Names are exact, have a leading "*." for any number of labels, or are "*", which takes clients without a server name, too.
+	Names []string
+	// SSLProtocols are as in SSL.
+	SSLProtocols []string
 }
 
 // MeshListenersID is the id of the only MeshListeners: the name of the plugin.
@@ -56,6 +68,21 @@ func (l *MeshListeners) AppendJSON(b []byte) []byte {
 		}
 		p := beginObject(o.b)
 		p.string("bind", m.Bind)
+		if len(m.IstioMutual) > 0 {
+			p.key("istio_mutual")
+			p.b = append(p.b, '[')
+			for j, s := range m.IstioMutual {
+				if j > 0 {
+					p.b = append(p.b, ',')
+				}
+				server := beginObject(p.b)
+				server.strings("names", s.Names)
+				server.strings("ssl_protocols", s.SSLProtocols)
+				p.b = server.end()
+			}
+			p.b = append(p.b, ']')
+		}
+		p.strings("others", m.Others)
 		p.int("port", m.Port)
 		p.string("protocol", m.Protocol)
 		o.b = p.end()

@@ -30,11 +30,11 @@ type MeshTLS struct {
 	Peer string
 	// Mixed says that there are nodes with NodeMetadata.PlainText.
 	Mixed bool
+	// SNI is what nodes are asked for; when empty, the request's host, or in the mode IstioMutual the name that a node must prove.
+	SNI string
 
 	// The rest is for the other modes.
 
-	// SNI is what nodes are asked for; when empty, the request's host.
-	SNI string
 	// SubjectAltNames are those of which a certificate must have one, unless there are none, and VerifyHost asks for the request's host, too.
 	SubjectAltNames []string
 	VerifyHost      bool

@@ -44,8 +44,6 @@ var (
 			"caCertificates. Without a workloadSelector Envoy sends them in plain text")
 	DestinationCredentialRefused = entry(ir.Refused, "DestinationCredentialRefused", "DestinationRule", "spec.trafficPolicy.tls.credentialName",
 		"requests are answered with 503 without the certificate that is to be shown, or without the authorities that are to be trusted")
-	IstioMutualSNI = entry(ir.NotCarried, "IstioMutualSNI", "DestinationRule", "spec.trafficPolicy.tls.sni",
-		"in the mode ISTIO_MUTUAL the server name is the one that the endpoint's certificate must carry; nobody but a gateway that routes by another one notices")
 	TunnelRefused = entry(ir.Refused, "TunnelRefused", "DestinationRule", "spec.trafficPolicy.tunnel.{protocol,targetHost,targetPort}",
 		"connections are closed, because APISIX does not tunnel them through HTTP; requests of HTTP ports are never tunnelled, as on Envoy")
 	ProxyProtocolRefused = entry(ir.Refused, "ProxyProtocolRefused", "DestinationRule", "spec.trafficPolicy.proxyProtocol.**",
@@ -98,7 +96,6 @@ var destinationRule = Object{
 		told(DestinationCredentialRefused),
 		exact("spec.trafficPolicy.tls.subjectAltNames[]", "in the mode ISTIO_MUTUAL an endpoint must be who it is known as, if he is among the names, and else the first of them"),
 		exact("spec.trafficPolicy.tls.sni", "without it, and without subjectAltNames, requests ask for their host, for which the certificate must be; other connections ask for no name"),
-		told(IstioMutualSNI),
 		exact("spec.trafficPolicy.tls.insecureSkipVerify", ""),
 		exact("spec.trafficPolicy.portLevelSettings[].port.number", ""),
 		as("spec.trafficPolicy.portLevelSettings[]", "spec.trafficPolicy"),

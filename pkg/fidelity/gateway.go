@@ -37,8 +37,8 @@ var (
 		"a server name belongs to the first rule that has it, and the others are without effect, as on Envoy")
 	AutoPassthroughRefused = entry(ir.Refused, "AutoPassthroughRefused", "Gateway", "spec.servers[].tls.mode=AUTO_PASSTHROUGH",
 		"connections are not forwarded, because nothing makes sure that they are mutual TLS of the mesh")
-	IstioMutualRefused = entry(ir.Refused, "IstioMutualRefused", "Gateway", "spec.servers[].tls.mode=ISTIO_MUTUAL",
-		"TLS is not answered with the certificate of the workload itself")
+	BuiltinCredentialRefused = entry(ir.Refused, "BuiltinCredentialRefused", "Gateway", "spec.servers[].tls.{credentialName,credentialNames[]}=builtin://",
+		"TLS is not answered with the certificate of the workload itself to clients that show none")
 	MutualHost = entry(ir.Approximated, "MutualHost", "Gateway", "spec.servers[].tls.mode=MUTUAL",
 		"a request whose host is not the server name of its connection is answered with 400")
 	OptionalMutual = entry(ir.Approximated, "OptionalMutual", "Gateway", "spec.servers[].tls.mode=OPTIONAL_MUTUAL",
@@ -46,7 +46,7 @@ var (
 			"connection is answered with 400")
 	OptionalMutualTCP = entry(ir.Approximated, "OptionalMutualTCP", "Gateway", "spec.servers[].tls.mode=OPTIONAL_MUTUAL",
 		"clients without a certificate are refused where what is in TLS is not HTTP")
-	ClientCertNotForwarded = entry(ir.NotCarried, "ClientCertNotForwarded", "Gateway", "spec.servers[].tls.mode={MUTUAL,OPTIONAL_MUTUAL}",
+	ClientCertNotForwarded = entry(ir.NotCarried, "ClientCertNotForwarded", "Gateway", "spec.servers[].tls.mode={MUTUAL,OPTIONAL_MUTUAL,ISTIO_MUTUAL}",
 		"x-forwarded-client-cert is taken out of requests, and does not tell services of the client's certificate")
 	CertificateFilesRefused = entry(ir.Refused, "CertificateFilesRefused", "Gateway",
 		"spec.servers[].tls.{serverCertificate,privateKey,caCertificates,tlsCertificates[].**}",
@@ -93,11 +93,10 @@ var gateway = Object{
 		told(WildcardServerName),
 		told(ServerNameConflict),
 		exact("spec.servers[].tls.httpsRedirect", "a port 80 in the Host header is left out of the location, and kept by Envoy"),
-		exact("spec.servers[].tls.mode={PASSTHROUGH,SIMPLE,MUTUAL}", ""),
+		exact("spec.servers[].tls.mode={PASSTHROUGH,SIMPLE,MUTUAL,ISTIO_MUTUAL}", ""),
 		told(DuplicateServerName),
 		told(MutualHost),
 		told(AutoPassthroughRefused),
-		told(IstioMutualRefused),
 		told(OptionalMutual),
 		told(OptionalMutualTCP),
 		told(ClientCertNotForwarded),
@@ -105,6 +104,7 @@ var gateway = Object{
 		toldAt("spec.servers[].tls.caCrl", CertificateFilesRefused),
 		exact("spec.servers[].tls.{credentialName,credentialNames[],caCertCredentialName}", "through the same checks as SDS"),
 		told(CredentialRefused),
+		told(BuiltinCredentialRefused),
 		told(ClientCRLRefused),
 		told(ClientSANRefused),
 		told(ClientPinRefused),

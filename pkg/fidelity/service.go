@@ -22,8 +22,8 @@ var (
 		"HTTP to a port without a declared protocol is matched by host alone, whatever its address; name the port http-… or tcp-…")
 	GRPCWeb = entry(ir.NotCarried, "GRPCWeb", "Service", "spec.ports[].appProtocol=grpc-web",
 		"requests are forwarded as they are; Envoy makes gRPC of them")
-	RemoteNetwork = entry(ir.NotCarried, "RemoteNetwork", "Service", "topology.istio.io/network",
-		"endpoints of other networks are left out, because no gateway is used yet")
+	RemoteAccounts = entry(ir.Refused, "RemoteAccounts", "Service", "topology.istio.io/network",
+		"the gateway of another network gets nothing where the endpoints behind it are of several service accounts: whom to expect there could not be checked")
 )
 
 var service = Object{
@@ -38,7 +38,8 @@ var service = Object{
 		exact("spec.internalTrafficPolicy", ""),
 		exact("spec.trafficDistribution", ""),
 		exact("metadata.annotations[networking.istio.io/exportTo]", ""),
-		told(RemoteNetwork),
+		exact("topology.istio.io/network", "endpoints of other networks are reached through their networks' gateways"),
+		told(RemoteAccounts),
 	},
 }
 

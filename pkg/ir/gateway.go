@@ -28,7 +28,20 @@ type Listener struct {
 	// Bind is the address that it is opened at; empty for all.
 	Bind     string
 	Protocol ListenerProtocol
-	Source   Source
+	// Mutual are the server names that are answered with the workload's own certificate, and only to clients with one of the mesh. They
+	// are disjoint; other names of the port are answered as TLSServer says.
+	Mutual []MutualServer
+	// Others are the other names that a server of the port has, where there is any in Mutual; sorted.
+	Others []string
+	Source Source
+}
+
+// MutualServer is a server with mutual TLS of the mesh.
+type MutualServer struct {
+	// Names are as in ServerNames.
+	Names []string
+	// Protocols are as in TLSServer.
+	Protocols []string
 }
 
 // ListenerProtocol is what a listener does with the bytes of its connections.

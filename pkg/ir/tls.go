@@ -14,10 +14,11 @@
 
 package ir
 
-// ClusterTLS is how the connections to a cluster's endpoints are secured. But for Mode, what it has is for SimpleTLS and MutualTLS.
+// ClusterTLS is how the connections to a cluster's endpoints are secured. But for Mode and SNI, what it has is for SimpleTLS and MutualTLS.
 type ClusterTLS struct {
 	Mode TLSMode
-	// SNI is what the endpoints are asked for; where it is empty, requests of HTTP ask for their host, and nothing else asks for any.
+	// SNI is what the endpoints are asked for. Where it is empty, requests of HTTP ask for their host, and nothing else asks for any; with
+	// IstioMutual it is then up to the proxy what it asks for.
 	SNI string
 	// SubjectAltNames are those of which an endpoint's certificate must have one; any will do when there are none.
 	SubjectAltNames []string

@@ -38,10 +38,15 @@ type player struct {
 	// listeners are a gateway's protocols by their ports, certificates the server names that it has one for.
 	listeners    map[int]string
 	certificates map[string]bool
+	// mutual are the server names of ports with TLS of the mesh, and false for others of them.
+	mutual map[mutualName]bool
 }
 
 func newPlayer(out *translate.Output) (*player, error) {
-	p := &player{clusters: map[string]*ir.Cluster{}, objects: map[string]string{}, policies: map[string]string{}, listeners: map[int]string{}, certificates: map[string]bool{}}
+	p := &player{
+		clusters: map[string]*ir.Cluster{}, objects: map[string]string{}, policies: map[string]string{}, listeners: map[int]string{},
+		certificates: map[string]bool{}, mutual: map[mutualName]bool{},
+	}
 	for _, c := range out.Config().Clusters {
 		id := apisix.ID("outbound", strconv.Itoa(c.Port), c.Subset, c.Host)
 		switch {

@@ -27,6 +27,8 @@ import (
 
 // call is one request of the workload beside the proxy.
 type call struct {
+	// mesh says that the client of TLS that a gateway terminates shows a certificate of the mesh.
+	mesh bool
 	// address and port are what the client connects to.
 	address string
 	port    int
@@ -127,6 +129,9 @@ func (c *call) simulation() simulation.Call {
 		fallthrough
 	case overTCP:
 		out.Protocol, out.Path = simulation.TCP, ""
+	}
+	if c.mesh && out.TLS == simulation.TLS {
+		out.TLS = simulation.MTLS
 	}
 	return out
 }

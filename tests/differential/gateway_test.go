@@ -112,6 +112,9 @@ func (r *random) gateway() (config.GroupVersionKind, proto.Message) {
 			}
 		case "HTTPS":
 			s.Tls = &networking.ServerTLSSettings{Mode: networking.ServerTLSSettings_SIMPLE, CredentialName: "one"}
+			if r.maybe(3) {
+				s.Tls = &networking.ServerTLSSettings{Mode: networking.ServerTLSSettings_ISTIO_MUTUAL}
+			}
 		case "TLS":
 			s.Tls = &networking.ServerTLSSettings{Mode: networking.ServerTLSSettings_PASSTHROUGH}
 		}
@@ -189,6 +192,7 @@ func (s *scenario) gatewayCalls(seed uint64, n int) []*call {
 		} else if c.transport == overTLS && r.maybe(2) {
 			c.sni = pick(r, []string{"a.example", "b.example", "x.a.example", "w.test"})
 		}
+		c.mesh = r.maybe(3)
 	}
 	return out
 }
@@ -208,13 +212,25 @@ func (p *player) listen(r *translate.Resource) {
 	case apisix.PluginMetadata:
 		var metadata struct {
 			Listeners []struct {
-				Port     int    `json:"port"`
-				Protocol string `json:"protocol"`
+				Port        int                        `json:"port"`
+				Protocol    string                     `json:"protocol"`
+				IstioMutual []struct{ Names []string } `json:"istio_mutual"`
+				Others      []string                   `json:"others"`
 			} `json:"listeners"`
 		}
 		if json.Unmarshal(r.JSON, &metadata) == nil {
 			for _, l := range metadata.Listeners {
 				p.listeners[l.Port] = l.Protocol
+				for _, s := range l.IstioMutual {
+					for _, name := range s.Names {
+						p.mutual[mutualName{l.Port, name}] = true
+					}
+				}
+				for _, name := range l.Others {
+					if len(l.IstioMutual) > 0 {
+						p.mutual[mutualName{l.Port, name}] = false
+					}
+				}
 			}
 		}
 	case apisix.SSLs:
@@ -233,11 +249,39 @@ func (p *player) terminates(c *call, kind string) bool {
 	case apisix.ListenHTTP:
 		return c.transport == overHTTP && !c.tls
 	case apisix.ListenHTTPS:
-		return c.transport == overHTTP && c.tls && p.certified(c.sni)
+		return c.transport == overHTTP && c.tls && p.answered(c)
 	case apisix.ListenTLS:
-		return c.transport == overTLS && p.certified(c.sni)
+		return c.transport == overTLS && p.answered(c)
 	}
 	return true
+}
+
+// answered says that TLS is. A client with a certificate of the mesh is none of other servers', as in Istio's simulation.
+func (p *player) answered(c *call) bool {
+	if p.mutually(c.port, c.sni) {
+		return c.mesh
+	}
+	return !c.mesh && p.certified(c.sni)
+}
+
+// mutualName is a server name of a port.
+type mutualName struct {
+	port int
+	name string
+}
+
+// mutually follows apisix.mesh.mutual_servers: it says that a name is answered with the workload's own certificate.
+func (p *player) mutually(port int, name string) bool {
+	mutual, found := p.mutual[mutualName{port, name}]
+	for rest := name; !found; {
+		_, parent, dot := strings.Cut(rest, ".")
+		if !dot {
+			return p.mutual[mutualName{port, "*"}]
+		}
+		mutual, found = p.mutual[mutualName{port, "*." + parent}]
+		rest = parent
+	}
+	return mutual
 }
 
 // certified follows match_and_set of APISIX's radixtree_sni; without a server name it is "*" by configuration.

@@ -38,7 +38,7 @@ func envoyTLS(c *clusterv3.Cluster, options *httpv3.HttpProtocolOptions) string 
 	out := tlsText{sni: t.Sni}
 	if list := t.GetCommonTlsContext().GetTlsCertificateSdsSecretConfigs(); len(list) > 0 {
 		if out.cert = list[0].Name; out.cert == "default" {
-			return ""
+			return mutualText(t.Sni)
 		}
 	}
 	if v := t.GetCommonTlsContext().GetCombinedValidationContext(); v != nil {
@@ -53,6 +53,14 @@ func envoyTLS(c *clusterv3.Cluster, options *httpv3.HttpProtocolOptions) string 
 		return fmt.Sprintf(", TLS that asks for %q, and whose auto_sni is %t", t.Sni, auto)
 	}
 	return out.String()
+}
+
+// mutualText is TLS of the mesh; empty unless it asks for a name that Istio has not made up.
+func mutualText(sni string) string {
+	if sni == "" || strings.HasPrefix(sni, "outbound_.") {
+		return ""
+	}
+	return fmt.Sprintf(", TLS of the mesh that asks for %q", sni)
 }
 
 // meshTLS is discovery_args.mesh_tls of an upstream.
@@ -70,8 +78,11 @@ type meshTLS struct {
 
 // text is what envoyTLS says of a cluster that means the same.
 func (t *meshTLS) text() string {
-	if t == nil || t.Mode == apisix.IstioMutual {
+	if t == nil {
 		return ""
+	}
+	if t.Mode == apisix.IstioMutual {
+		return mutualText(t.SNI)
 	}
 	out := tlsText{sni: t.SNI, names: t.SubjectAltNames, host: t.VerifyHost}
 	if t.Mode == apisix.MutualTLS {
@@ -102,10 +113,16 @@ func (r *random) clientTLS() *networking.ClientTLSSettings {
 	out := &networking.ClientTLSSettings{Mode: pick(r, []networking.ClientTLSSettings_TLSmode{
 		networking.ClientTLSSettings_DISABLE, networking.ClientTLSSettings_SIMPLE, networking.ClientTLSSettings_ISTIO_MUTUAL,
 	})}
-	if out.Mode != networking.ClientTLSSettings_SIMPLE {
+	if out.Mode == networking.ClientTLSSettings_DISABLE {
 		return out
 	}
 	own := &random{Rand: rand.New(rand.NewPCG(uint64(r.names), uint64(len(r.hosts))))}
+	if out.Mode == networking.ClientTLSSettings_ISTIO_MUTUAL {
+		if own.maybe(2) {
+			out.Sni = pick(own, []string{"a.test", "b.test"})
+		}
+		return out
+	}
 	if own.maybe(3) {
 		out.Mode = networking.ClientTLSSettings_MUTUAL
 		out.ClientCertificate, out.PrivateKey = "/certs/cert.pem", "/certs/key.pem"

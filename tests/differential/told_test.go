@@ -48,7 +48,7 @@ func (x *sides) told(c *call, k aspect, envoy, ours *answer) string {
 
 // endpointCodes tell that a cluster has other endpoints than on Envoy.
 var endpointCodes = []string{
-	"TLSOriginationRefused", "CredentialForSidecars", "DestinationCredentialRefused", "ProxyProtocolRefused", "RemoteNetwork", "UnixEndpoint", "PeerUnknown",
+	"TLSOriginationRefused", "CredentialForSidecars", "DestinationCredentialRefused", "ProxyProtocolRefused", "RemoteAccounts", "UnixEndpoint", "PeerUnknown",
 }
 
 // policyCodes tell that a cluster has another policy than on Envoy.

@@ -267,3 +267,75 @@ spec:
 		return client.get("10.99.0.1:80", "outside.test")
 	})
 }
+
+// TestEgressMutual secures the way to such a gateway, as Istio's examples have it: with the server name of the outside.
+func TestEgressMutual(t *testing.T) {
+	const outsideRoutes = `apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: outside, namespace: default}
+spec:
+  hosts: [outside.test]
+  addresses: [10.99.0.1]
+  location: MESH_EXTERNAL
+  resolution: STATIC
+  ports: [{name: http, number: 80, protocol: HTTP, targetPort: 8888}, {name: tcp, number: 3306, protocol: TCP}]
+  endpoints: [{address: 10.88.0.12}]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: egress, namespace: default}
+spec:
+  selector: {istio: egress}
+  servers:
+  - {port: {number: 443, name: https, protocol: HTTPS}, hosts: [outside.test], tls: {mode: ISTIO_MUTUAL}}
+  - {port: {number: 3306, name: tls, protocol: TLS}, hosts: [outside.test], tls: {mode: ISTIO_MUTUAL}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: egress, namespace: default}
+spec:
+  host: egress.default.svc.cluster.local
+  subsets:
+  - {name: outside, trafficPolicy: {tls: {mode: ISTIO_MUTUAL, sni: outside.test}}}
+  - {name: stranger, trafficPolicy: {tls: {mode: ISTIO_MUTUAL, sni: outside.test, subjectAltNames: ["spiffe://cluster.local/ns/default/sa/else"]}}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: outside, namespace: default}
+spec:
+  hosts: [outside.test]
+  gateways: [mesh, egress]
+  http:
+  - match: [{gateways: [mesh], port: 80, uri: {prefix: /stranger}}]
+    route: [{destination: {host: egress.default.svc.cluster.local, subset: stranger, port: {number: 443}}}]
+  - match: [{gateways: [mesh], port: 80}]
+    route: [{destination: {host: egress.default.svc.cluster.local, subset: outside, port: {number: 443}}}]
+  - match: [{gateways: [egress], port: 443}]
+    route: [{destination: {host: outside.test, port: {number: 80}}}]
+  tcp:
+  - match: [{gateways: [mesh], port: 3306}]
+    route: [{destination: {host: egress.default.svc.cluster.local, subset: outside, port: {number: 3306}}}]
+  - match: [{gateways: [egress], port: 3306}]
+    route: [{destination: {host: outside.test, port: {number: 3306}}}]
+---
+`
+	m := newMesh(t, service("client", "10.96.0.11", "10.88.0.11", "{name: http, port: 80, targetPort: 8080}")+
+		strings.Replace(gatewayService("egress", "10.96.0.21", "10.88.0.21", "{name: https, port: 443, targetPort: 8443}, {name: tls, port: 3306, targetPort: 3306}"),
+			"  address: 10.88.0.21\n", "  address: 10.88.0.21\n  serviceAccount: egress\n", 1)+outsideRoutes)
+	client := m.newPod("client", "10.88.0.11").inject()
+	gw := m.newPod("egress", "10.88.0.21")
+	gw.account = "egress"
+	gw.gateway()
+	outside := m.newPod("outside", "10.88.0.12")
+	outside.serveHTTP(8888)
+	outside.serveTCP(3306, "")
+	client.ready()
+	gw.ready()
+	expect := expecting(m)
+	expect("HTTP", "200 outside HTTP/1.1 outside.test from 10.88.0.21", func() string { return client.get("10.99.0.1:80", "outside.test") })
+	expect("TCP", "outside hello", func() string { return client.say("10.99.0.1:3306", "hello") })
+	expect("a gateway that is not who it must be", "502", func() string { return fetch(client.client("10.99.0.1:80"), "http://outside.test/stranger") })
+	anybody := &tls.Config{InsecureSkipVerify: true}
+	expect("nobody of the mesh", "error:", func() string { return outside.https("10.88.0.21:8443", "outside.test", anybody) })
+	expect("nobody of the mesh, TCP", "error:", func() string { return outside.sayTLS("10.88.0.21:3306", "outside.test", anybody, "hello") })
+}

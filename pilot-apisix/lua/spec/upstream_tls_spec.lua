@@ -27,8 +27,8 @@ describe("upstream_tls", function()
         ["apisix.ssl"] = {},
         ["apisix.mesh.alpn"] = {http = function() return true end, originate_grpc = function() return nil, "an unknown nginx" end},
         ["apisix.mesh.files"] = {get = function(path) return path, "of " .. path end},
-        ["apisix.mesh.identity"] = {get = function() return {cert = "c", key = "k", version = "1"} end},
-        ["apisix.mesh.origination"] = {follow = function(ctx) followed = ctx end},
+        ["apisix.mesh.identity"] = {get = function() return {cert = "c", key = "k", version = "1"} end, roots = function() return "roots" end},
+        ["apisix.mesh.origination"] = {follow = function(ctx, kind) followed = {ctx, kind} end},
         ["apisix.mesh.verify"] = known,
         ["ngx.ssl"] = {},
         ["resty.apisix.upstream"] = {set_cert_and_key = function(cert, key) return cert and key and true end},
@@ -53,7 +53,7 @@ describe("upstream_tls", function()
     end)
 
     local function own(tls, ctx)
-        ctx.mesh_tls_location, ctx.upstream_scheme = true, ctx.upstream_scheme or "https"
+        ctx.mesh_tls_location, ctx.upstream_scheme = "tls", ctx.upstream_scheme or "https"
         ctx.var = ctx.var or {upstream_host = "a.example:8080"}
         return upstream_tls.secure(ctx, {}, tls, "10.0.0.1", 443)
     end
@@ -117,6 +117,21 @@ describe("upstream_tls", function()
     it("has requests go on where they are secured", function()
         local ctx = {upstream_conf = {discovery_args = {mesh_tls = {mode = "SIMPLE"}}}}
         upstream_tls.prepare(ctx, {host = "a", port = 1})
-        assert.equal(ctx, followed)
+        assert.same({ctx, "tls"}, followed)
+    end)
+
+    it("asks for another name than the one that a node must prove", function()
+        local up = {nodes = {}, discovery_args = {mesh_tls = {mode = "ISTIO_MUTUAL", peer = "p", sni = "a.example"}}}
+        local tls = up.discovery_args.mesh_tls
+        local ctx = {upstream_conf = up, upstream_scheme = "https"}
+        upstream_tls.prepare(ctx, {host = "a", port = 1})
+        assert.same({ctx, "mtls"}, followed)
+        -- Elsewhere nginx would take a certificate for the name that it asks for.
+        assert.is_nil((upstream_tls.secure(ctx, up, tls, "a", 1)))
+        assert.is_nil((upstream_tls.secure({upstream_scheme = "https", mesh_tls_location = "tls"}, up, tls, "a", 1)))
+        ctx.mesh_tls_location = "mtls"
+        assert.equal("p#1#a.example", upstream_tls.secure(ctx, up, tls, "a", 1))
+        assert.equal("a.example", ngx.var.mesh_peer)
+        assert.same({trusted = {name = "roots"}, names = {"p"}}, ctx.mesh_expected)
     end)
 end)

@@ -73,9 +73,12 @@ type clusterInputs struct {
 	mesh    *meshconfig.MeshConfig
 	// inbound is set for a port of the workload, and then nothing else is.
 	inbound *inboundPort
-	// clusterLocal and multiNetwork limit which endpoints the proxy may reach.
-	clusterLocal, multiNetwork bool
-	shards                     shards
+	// clusterLocal limits which endpoints the proxy may reach.
+	clusterLocal bool
+	shards       shards
+	// networks has the gateways of other networks, which are gateways; nil where there is one network.
+	networks *model.NetworkGateways
+	gateways []model.NetworkGateway
 	// mtls is what the service's workloads are asked for, accounts are the identities that they may have.
 	mtls     model.MutualTLSMode
 	accounts []string
@@ -86,7 +89,7 @@ type clusterInputs struct {
 func (c *clusterInputs) equal(o *clusterInputs) bool {
 	return c.key == o.key && c.stream == o.stream && c.service == o.service && c.rule.GetRule() == o.rule.GetRule() && c.mesh == o.mesh &&
 		c.inbound == o.inbound &&
-		c.clusterLocal == o.clusterLocal && c.multiNetwork == o.multiNetwork && c.shards.equal(o.shards) &&
+		c.clusterLocal == o.clusterLocal && slices.Equal(c.gateways, o.gateways) && c.shards.equal(o.shards) &&
 		c.mtls == o.mtls && slices.Equal(c.accounts, o.accounts) && c.credential.equal(o.credential)
 }
 
@@ -124,7 +127,6 @@ func (b *builder) clusters(prev *ir.Config, last *inputs) ([]*ir.Cluster, []clus
 	slices.SortFunc(b.wanted, func(x, y wantedCluster) int { return cmp.Compare(x.name, y.name) })
 	all := make([]clusterInputs, 0, len(b.wanted))
 	var reader shardsReader
-	multiNetwork := b.in.Push.NetworkManager().IsMultiNetworkEnabled()
 	for _, w := range b.wanted {
 		c := clusterInputs{key: w.key, name: w.name, stream: w.stream, mesh: b.in.Push.Mesh}
 		if w.key.inbound {
@@ -134,7 +136,9 @@ func (b *builder) clusters(prev *ir.Config, last *inputs) ([]*ir.Cluster, []clus
 			c.service = svc
 			c.rule = destinationRule(b.in, svc)
 			c.clusterLocal = b.in.Push.IsClusterLocal(svc)
-			c.multiNetwork = multiNetwork
+			if c.networks = b.networkGateways(svc); c.networks != nil {
+				c.gateways = c.networks.AllGateways()
+			}
 			c.shards = reader.read(b.in.Endpoints, svc).clone()
 			b.serviceIdentity(&c)
 			c.credential = b.clientCredential(&c)

@@ -23,7 +23,6 @@ import (
 	"istio.io/istio/pilot/pkg/features"
 	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pkg/config/labels"
-	"istio.io/istio/pkg/util/identifier"
 	netutil "istio.io/istio/pkg/util/net"
 
 	"github.com/apisix-mesh/pilot-apisix/pkg/fidelity"
@@ -89,7 +88,10 @@ func (b *clusterBuilder) endpoints(port *model.Port, subset labels.Instance) {
 	}
 	f := endpointFilter{clusterBuilder: b, view: b.in.Proxy.GetView()}
 	rank := b.locality()
-	f.keep = rank != nil
+	f.keep, f.keepLocality, f.scale = rank != nil, rank != nil, 1
+	if n := b.inputs.networks; n != nil {
+		f.scale = max(int(n.GetLBWeightScaleFactor()), 1)
+	}
 	if isDNS(svc) {
 		b.cluster.DNSOne = svc.Resolution == model.DNSRoundRobinLB ||
 			svc.Attributes.K8sAttributes.DNSConnectStrategy == model.DNSConnectStrategyRaceFirstTCPConnect
@@ -104,14 +106,13 @@ func (b *clusterBuilder) endpoints(port *model.Port, subset labels.Instance) {
 			f.add(s.endpoints)
 		}
 	}
+	f.addRemotes()
+	f.nameRemotes()
 	f.secure()
 	if rank != nil {
 		b.cluster.Endpoints, b.cluster.LB.LocalityWeighted = rank.apply(b.in.Proxy, b.cluster.Endpoints, f.originals)
 	}
 	b.cluster.Endpoints = canonical(b.cluster.Endpoints)
-	if f.remote {
-		b.diagnose(fidelity.RemoteNetwork, serviceSource(svc), "")
-	}
 	if f.unix {
 		b.diagnose(fidelity.UnixEndpoint, serviceSource(svc), "")
 	}
@@ -148,8 +149,14 @@ type endpointFilter struct {
 	keep bool
 	// originals are parallel to the cluster's endpoints.
 	originals []*model.IstioEndpoint
-	// remote and unix tell what was met and left out.
-	remote, unix bool
+	// keepLocality says that endpoints are ranked by it.
+	keepLocality bool
+	// scale is what weights are multiplied by, so that they can be shared among gateways.
+	scale int
+	// remotes are the gateways in the place of endpoints of other networks.
+	remotes map[remoteKey]*remoteGateway
+	// unix tells what was met.
+	unix bool
 }
 
 func (f *endpointFilter) add(list []*model.IstioEndpoint) {
@@ -161,8 +168,12 @@ func (f *endpointFilter) add(list []*model.IstioEndpoint) {
 		if f.port != "" && ep.ServicePortName != f.port || !f.subset.SubsetOf(ep.Labels) || !f.reachable(ep) {
 			continue
 		}
+		weight := f.scale * int(ep.GetLoadBalancingWeight())
+		if f.remote(ep, weight) {
+			continue
+		}
 		to := ir.Endpoint{
-			Address: ep.FirstAddressOrNil(), Port: int(ep.EndpointPort), Weight: int(ep.GetLoadBalancingWeight()), Unhealthy: ep.HealthStatus == model.UnHealthy,
+			Address: ep.FirstAddressOrNil(), Port: int(ep.EndpointPort), Weight: weight, Unhealthy: ep.HealthStatus == model.UnHealthy,
 		}
 		switch {
 		case to.Address == "":
@@ -192,10 +203,6 @@ func (f *endpointFilter) reachable(ep *model.IstioEndpoint) bool {
 		return false
 	}
 	if f.inputs.clusterLocal && proxy.Metadata.ClusterID != ep.Locality.ClusterID {
-		return false
-	}
-	if f.inputs.multiNetwork && !identifier.IsSameOrEmpty(string(ep.Network), string(proxy.Metadata.Network)) {
-		f.remote = true
 		return false
 	}
 	draining := ep.HealthStatus == model.Draining || features.DrainingLabel != "" && ep.Labels[features.DrainingLabel] != ""

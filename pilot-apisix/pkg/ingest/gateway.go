@@ -71,6 +71,9 @@ func (b *builder) gateway() {
 		b.diagnose(fidelity.HTTP3NotCarried.At(b.config.CatchAll.Source, ""))
 	}
 	for _, l := range g.listeners {
+		if len(l.Mutual) > 0 {
+			l.Others = g.others(l)
+		}
 		g.out.Listeners = append(g.out.Listeners, *l)
 	}
 	slices.SortFunc(g.out.Listeners, func(x, y ir.Listener) int { return cmp.Compare(x.Port, y.Port) })

@@ -34,10 +34,8 @@ func (g *gatewayBuilder) tlsSettings(s *networking.Server) (ir.TLSServer, bool) 
 	out := ir.TLSServer{Source: g.source(s)}
 	names := certificateNames(t)
 	switch {
-	case t.Mode == networking.ServerTLSSettings_ISTIO_MUTUAL || slices.ContainsFunc(names, func(n string) bool {
-		return strings.HasPrefix(n, credentials.BuiltinGatewaySecretTypeURI)
-	}):
-		g.tell(fidelity.IstioMutualRefused, s, "TLS is not answered")
+	case slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, credentials.BuiltinGatewaySecretTypeURI) }):
+		g.tell(fidelity.BuiltinCredentialRefused, s, "use the mode ISTIO_MUTUAL")
 		return out, false
 	case len(names) == 0:
 		g.tell(fidelity.CertificateFilesRefused, s, "put the certificate into a Secret and name it in credentialName")
@@ -48,9 +46,7 @@ func (g *gatewayBuilder) tlsSettings(s *networking.Server) (ir.TLSServer, bool) 
 		return out, false
 	}
 	out.Protocols = protocols
-	if len(t.CipherSuites) > 0 {
-		g.tell(fidelity.CipherSuitesNotCarried, s, "%s", strings.Join(t.CipherSuites, ", "))
-	}
+	g.tellOfCiphers(s)
 	client := t.Mode == networking.ServerTLSSettings_MUTUAL || t.Mode == networking.ServerTLSSettings_OPTIONAL_MUTUAL
 	ca := cmp.Or(t.CaCertCredentialName, names[0]+credentials.SdsCaSuffix)
 	if !g.enforceable(s, client) {
@@ -110,6 +106,21 @@ func (g *gatewayBuilder) enforceable(s *networking.Server, client bool) bool {
 		return false
 	}
 	return true
+}
+
+func (g *gatewayBuilder) tellOfCiphers(s *networking.Server) {
+	if len(s.Tls.CipherSuites) > 0 {
+		g.tell(fidelity.CipherSuitesNotCarried, s, "%s", strings.Join(s.Tls.CipherSuites, ", "))
+	}
+}
+
+// tellOfMutual tells what is different about a server with mutual TLS of the mesh.
+func (g *gatewayBuilder) tellOfMutual(s *networking.Server) {
+	g.tellOfCiphers(s)
+	if s.Tls.GetInsecureSkipVerify().GetValue() {
+		g.tell(fidelity.ClientVerifiedNevertheless, s, "insecureSkipVerify")
+	}
+	g.tell(fidelity.ClientCertNotForwarded, s, "%s", s.Tls.Mode)
 }
 
 // tellOfClients tells what is different about the certificates of clients.

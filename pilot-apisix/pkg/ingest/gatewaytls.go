@@ -136,6 +136,9 @@ func (g *gatewayBuilder) onPort(port int, s *networking.Server) bool {
 // terminate makes the proxy answer for the names as the server says. It is false when it cannot: then nothing is answered, and
 // what the server is for must be refused.
 func (g *gatewayBuilder) terminate(port int, s *networking.Server, names []string) bool {
+	if s.Tls.Mode == networking.ServerTLSSettings_ISTIO_MUTUAL {
+		return g.mutual(port, s, names)
+	}
 	settings, ok := g.tlsSettings(s)
 	if !ok {
 		return false
@@ -158,6 +161,35 @@ func (g *gatewayBuilder) terminate(port int, s *networking.Server, names []strin
 		}
 	}
 	return true
+}
+
+// mutual answers with the workload's own certificate, on this port only. Envoy trusts the roots of the mesh there, whatever trust domain a
+// client is of.
+func (g *gatewayBuilder) mutual(port int, s *networking.Server, names []string) bool {
+	protocols, ok := g.protocols(s)
+	if !ok || !g.enforceable(s, true) {
+		return false
+	}
+	if s.Tls.CaCrl != "" {
+		g.tell(fidelity.ClientCRLRefused, s, "caCrl %q", s.Tls.CaCrl)
+		return false
+	}
+	g.tellOfMutual(s)
+	l := g.listeners[port]
+	l.Mutual = append(l.Mutual, ir.MutualServer{Names: slices.Clone(names), Protocols: protocols})
+	return true
+}
+
+// others are the names on a port that are not answered with the workload's own certificate.
+func (g *gatewayBuilder) others(l *ir.Listener) []string {
+	var out []string
+	for name := range g.names[l.Port] {
+		if !slices.ContainsFunc(l.Mutual, func(m ir.MutualServer) bool { return slices.Contains(m.Names, name) }) {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // meets says that the answer for one of two names may be given to clients who want the other's: APISIX does not look at the port.

@@ -42,10 +42,7 @@ func (b *clusterBuilder) clientTLS(t *networking.ClientTLSSettings, src ir.Sourc
 	case networking.ClientTLSSettings_DISABLE:
 		return
 	case networking.ClientTLSSettings_ISTIO_MUTUAL:
-		b.cluster.TLS = &ir.ClusterTLS{Mode: ir.IstioMutual}
-		if t.Sni != "" {
-			b.diagnose(fidelity.IstioMutualSNI, src.At("sni"), "%q", t.Sni)
-		}
+		b.cluster.TLS = &ir.ClusterTLS{Mode: ir.IstioMutual, SNI: t.Sni}
 		return
 	}
 	b.originate(t, src)
@@ -74,14 +71,18 @@ func (f *endpointFilter) secure() {
 		return
 	}
 	kept, originals := c.Endpoints[:0], f.originals[:0]
-	plain, unknown := 0, 0
+	plain, unknown, remote := 0, 0, 0
 	for i, ep := range f.originals {
 		e := c.Endpoints[i]
 		if f.auto && !mutual(ep) {
 			plain++
 			e.PlainText = true
 		} else if e.Peer = f.peer(ep); e.Peer == "" {
-			unknown++
+			if ep.Network != "" && f.isRemote(ep) {
+				remote++
+			} else {
+				unknown++
+			}
 			continue
 		}
 		kept, originals = append(kept, e), append(originals, ep)
@@ -90,6 +91,9 @@ func (f *endpointFilter) secure() {
 	src := serviceSource(f.inputs.service)
 	if plain > 0 {
 		f.diagnose(fidelity.MixedMutualTLS, src, "%d of %d", plain, unknown+len(kept))
+	}
+	if remote > 0 {
+		f.diagnose(fidelity.RemoteAccounts, src, "")
 	}
 	if unknown > 0 {
 		f.diagnose(fidelity.PeerUnknown, src, "%d of %d", unknown, unknown+len(kept))

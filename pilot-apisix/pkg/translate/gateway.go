@@ -40,7 +40,11 @@ func (t *translator) gateway() {
 	metadata := apisix.MeshListeners{Listeners: make([]apisix.MeshListener, 0, len(g.Listeners))}
 	var sources []ir.Source
 	for _, l := range g.Listeners {
-		metadata.Listeners = append(metadata.Listeners, apisix.MeshListener{Port: l.Port, Protocol: string(l.Protocol), Bind: l.Bind})
+		listener := apisix.MeshListener{Port: l.Port, Protocol: string(l.Protocol), Bind: l.Bind, Others: l.Others}
+		for _, m := range l.Mutual {
+			listener.IstioMutual = append(listener.IstioMutual, apisix.MeshServer{Names: m.Names, SSLProtocols: m.Protocols})
+		}
+		metadata.Listeners = append(metadata.Listeners, listener)
 		sources = append(sources, l.Source)
 	}
 	t.out.Resources = append(t.out.Resources, t.resource(apisix.PluginMetadata, apisix.MeshListenersID, &metadata, sources))

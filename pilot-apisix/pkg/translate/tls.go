@@ -27,7 +27,7 @@ func upstreamTLS(u *apisix.Upstream, c *ir.Cluster) {
 		originate(u, c.TLS)
 		return
 	}
-	u.TLS = &apisix.MeshTLS{Mode: apisix.IstioMutual}
+	u.TLS = &apisix.MeshTLS{Mode: apisix.IstioMutual, SNI: c.TLS.SNI}
 	if len(c.Endpoints) == 0 {
 		return
 	}

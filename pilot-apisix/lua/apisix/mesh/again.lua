@@ -27,11 +27,8 @@ local floor = math.floor
 local now = ngx.now
 local random = math.random
 
--- The locations are there twice: the others have TLS of the destination's own (apisix.mesh.origination).
-local PREFIX, TLS_PREFIX = "@mesh_retry_", "@mesh_retry_tls_"
-
--- Those of the last try.
-local LAST, TLS_LAST = PREFIX .. "last", TLS_PREFIX .. "last"
+-- The locations are there for each kind of TLS that needs locations of its own (apisix.mesh.origination), and for the rest.
+local PREFIXES = {plain = "@mesh_retry_", tls = "@mesh_retry_tls_", mtls = "@mesh_retry_mtls_"}
 
 -- So many times a request comes back. nginx follows ten redirects of a request: the first is that to the location of the first try,
 -- and another one that to the last.
@@ -39,10 +36,19 @@ local MOST = 8
 
 local _M = {}
 
+-- Those of the last try.
+local LAST
+
 -- locations are those of the first tries of a class.
 function _M.locations(class)
-    return {plain = PREFIX .. class, tls = TLS_PREFIX .. class}
+    local out = {}
+    for kind, prefix in pairs(PREFIXES) do
+        out[kind] = prefix .. class
+    end
+    return out
 end
+
+LAST = _M.locations("last")
 
 -- stash keeps ngx.ctx for the next location; release lets go of it when there is none.
 local function stash()
@@ -64,11 +70,11 @@ _M.release = take
 -- tries. native says that nginx itself repeats tries without a response there.
 function _M.begin(ctx, plan, attempts)
     local tls = ctx.mesh_origination
-    local finally = tls and TLS_LAST or LAST
+    local finally = LAST[tls or "plain"]
     ctx.mesh_retry = {plan = plan, attempts = attempts, used = 0, comebacks = 0, finally = finally}
     ctx.mesh_tls_location = tls
     stash()
-    return ngx.exec(attempts > 0 and plan.locations[tls and "tls" or "plain"] or finally)
+    return ngx.exec(attempts > 0 and plan.locations[tls or "plain"] or finally)
 end
 
 -- left are the further tries that nginx may make by itself.

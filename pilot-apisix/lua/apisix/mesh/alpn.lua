@@ -175,9 +175,9 @@ end
 
 local asked = {}
 
--- originate_grpc makes the location of the request at hand, which is for gRPC with TLS of an upstream's own, offer HTTP/2 and ask Lua whether a
--- certificate will do: nginx's directive for that is for proxy_pass only.
-function _M.originate_grpc()
+-- originate_grpc makes the location of the request at hand, which is for gRPC with TLS of an upstream's own, or with the mesh's, offer HTTP/2 and
+-- ask Lua whether a certificate will do: nginx's directive for that is for proxy_pass only.
+function _M.originate_grpc(mesh)
     local ctx, err = http_context(true)
     if not ctx then
         return nil, err
@@ -194,7 +194,7 @@ function _M.originate_grpc()
         C.SSL_CTX_set_cert_verify_callback(ctx, ffi.cast("void *", handler), nil)
         asked[id] = true
     end
-    return offer(ctx, _M.ORIGINATED_HTTP2)
+    return offer(ctx, mesh and _M.HTTP2 or _M.ORIGINATED_HTTP2)
 end
 
 -- stream does the same for the server of the connection at hand.

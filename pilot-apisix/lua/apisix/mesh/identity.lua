@@ -34,6 +34,15 @@ local function read(dir, name)
     return text
 end
 
+local function directory()
+    return core.table.try_read_attr(core.config.local_conf(), "plugin_attr", "mesh", "identity")
+end
+
+-- roots is the file with the roots of the mesh. Without one it is none that exists, so that nobody is trusted in their place.
+function _M.roots()
+    return (directory() or "") .. "/root-cert.pem"
+end
+
 local function load(dir)
     local parsed = {}
     for _, part in ipairs({
@@ -64,7 +73,7 @@ function _M.get()
     if current.version == version then
         return current.identity, current.err
     end
-    local dir = core.table.try_read_attr(core.config.local_conf(), "plugin_attr", "mesh", "identity")
+    local dir = directory()
     local identity, err
     if dir then
         identity, err = load(dir)

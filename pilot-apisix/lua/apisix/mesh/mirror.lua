@@ -67,7 +67,11 @@ local function pick(up)
     return up.nodes and shadow.pick(up.nodes, random)
 end
 
-local LOCATIONS = {own = {http = "@mesh_mirror_tls", grpc = "@mesh_mirror_tls_grpc"}, other = {grpc = "@mesh_mirror_grpc"}}
+local LOCATIONS = {
+    tls = {http = "@mesh_mirror_tls", grpc = "@mesh_mirror_tls_grpc"},
+    mtls = {http = "@mesh_mirror_mtls", grpc = "@mesh_mirror_mtls_grpc"},
+    other = {grpc = "@mesh_mirror_grpc"},
+}
 
 -- access is what becomes of a copy that has come to the server.
 function _M.access()
@@ -86,9 +90,9 @@ function _M.access()
     }
     core.ctx.set_vars_meta(ctx)
     local tls = upstream_tls.settings(up)
-    local own = tls and upstream_tls.own(tls)
-    if own then
-        ctx.mesh_tls_location = true
+    local kind = tls and not upstream_tls.plain(ctx, up, tls, node.host, node.port) and upstream_tls.kind(tls)
+    if kind then
+        ctx.mesh_tls_location = kind
         local cert_id = up.tls and up.tls.client_cert_id
         ctx.upstream_ssl = cert_id and router.router_ssl.get_by_id(cert_id)
     elseif tls then
@@ -97,7 +101,7 @@ function _M.access()
     ngx.var.upstream_scheme = ctx.upstream_scheme
     ngx.ctx.api_ctx = ctx
     local grpc = ctx.upstream_scheme == "grpc" or ctx.upstream_scheme == "grpcs"
-    local location = LOCATIONS[own and "own" or "other"][grpc and "grpc" or "http"]
+    local location = LOCATIONS[kind or "other"][grpc and "grpc" or "http"]
     if location then
         return origination.exec(location)
     end

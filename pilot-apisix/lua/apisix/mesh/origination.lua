@@ -13,7 +13,7 @@
 -- limitations under the License.
 
 -- Requests to an upstream with TLS of its own, which is not the mesh's, go on in a location of their own: nginx has the protocols that it
--- offers and the way it checks certificates for each location.
+-- offers and the way it checks certificates for each location. So do those with TLS of the mesh that ask for a name of their own.
 
 local core = require("apisix.core")
 local ctxdump = require("resty.ctxdump")
@@ -23,7 +23,7 @@ local get_phase = ngx.get_phase
 local _M = {}
 
 -- The locations of requests without retries; those with some go on in locations of mesh-retry's.
-local HTTP, GRPC = "@mesh_tls", "@mesh_tls_grpc"
+local LOCATIONS = {tls = {http = "@mesh_tls", grpc = "@mesh_tls_grpc"}, mtls = {http = "@mesh_mtls", grpc = "@mesh_mtls_grpc"}}
 
 -- exec goes on in a location, which gets the request's context back.
 function _M.exec(location)
@@ -32,12 +32,13 @@ function _M.exec(location)
 end
 
 -- go lets the request at hand go on in a location; what APISIX does after its plugins is done here.
-local function go(ctx, location)
-    ctx.mesh_tls_location = true
+local function go(ctx, protocol)
+    local kind = ctx.mesh_origination
+    ctx.mesh_tls_location = kind
     if not ctx._resp_source then
         ctx._apisix_proxied = true
     end
-    return _M.exec(location)
+    return _M.exec(LOCATIONS[kind][protocol])
 end
 
 -- last comes after the plugins of a request, as if it were one of them.
@@ -52,18 +53,18 @@ function last.before_proxy(_, ctx)
     plugins[#plugins] = nil
     plugins[#plugins] = nil
     local scheme = ctx.upstream_scheme
-    return go(ctx, (scheme == "grpc" or scheme == "grpcs") and GRPC or HTTP)
+    return go(ctx, (scheme == "grpc" or scheme == "grpcs") and "grpc" or "http")
 end
 
 local CONF = {}
 
--- follow has the request at hand go on in its location when its plugins are done; ctx.mesh_origination says so.
-function _M.follow(ctx)
+-- follow has the request at hand go on in its location when its plugins are done. ctx.mesh_origination is the kind of it, "tls" or "mtls".
+function _M.follow(ctx, kind)
     if ctx.mesh_origination then
         -- A further try.
         return
     end
-    ctx.mesh_origination = true
+    ctx.mesh_origination = kind
     local plugins = ctx.plugins
     if not plugins then
         core.log.error("a request without plugins cannot go to an upstream with TLS of its own")

@@ -15,14 +15,23 @@
 -- The certificate for TLS that is the mesh's: the workload's own, for every server name, and only to clients with a certificate of the
 -- mesh. APISIX's own router for certificates does the rest, as before.
 --
+-- On a gateway that is the TLS of servers in the mode ISTIO_MUTUAL (apisix.mesh.mutual_servers).
+--
 -- With client certificates APISIX demands that the Host header is the server name, which for services it never is. So this is no
 -- object of /apisix/ssls, where the private key would have to be, too.
 
+local ffi = require("ffi")
 local identity = require("apisix.mesh.identity")
+local mutual_servers = require("apisix.mesh.mutual_servers")
 local ssl = require("ngx.ssl")
 local core = require("apisix.core")
+require("resty.openssl.include.ssl")
+local C = ffi.C
 local get_phase = ngx.get_phase
 local ipairs = ipairs
+
+-- Others may have declared this.
+pcall(ffi.cdef, "int SSL_set_session_id_context(SSL *ssl, const unsigned char *context, unsigned int length);")
 
 local _M = {}
 
@@ -39,6 +48,15 @@ local function is_mesh()
         end
     end
     return ports[ssl.server_port()]
+end
+
+-- apart keeps the TLS sessions of these servers apart from those of others, since a session that is taken up again is not verified.
+local function apart()
+    local pointer, err = ssl.get_req_ssl_pointer()
+    if not pointer then
+        return nil, err
+    end
+    return C.SSL_set_session_id_context(ffi.cast("SSL *", pointer), "mesh", 4) == 1, "OpenSSL takes no context of sessions"
 end
 
 local function serve()
@@ -73,10 +91,21 @@ function _M.install(router)
             ctx.matched_ssl = matched
             return true
         end
+        if get_phase() == "ssl_client_hello" then
+            local server = mutual_servers.find(ssl.server_port(), name)
+            if server then
+                local ok, err = apart()
+                if not ok then
+                    return false, err
+                end
+                ctx.matched_ssl = server
+                return true
+            end
+        end
         return match_and_set(ctx, match_only, name)
     end
     function router.set(object, name)
-        if object == matched then
+        if object == matched or mutual_servers.has(object) then
             return serve()
         end
         return set(object, name)

@@ -14,7 +14,8 @@
 
 -- Secures the connections to the nodes of an upstream that says so in discovery_args.mesh_tls. With mutual TLS of the mesh, the proxy shows
 -- the workload's certificate, and nginx compares the one that it is shown with a DNS name: that of the upstream, or of the node. Nodes
--- without a sidecar are spoken to in plain text. With TLS of the upstream's own, which a DestinationRule asks for, apisix.mesh.verify compares.
+-- without a sidecar are spoken to in plain text. With TLS of the upstream's own, which a DestinationRule asks for, and where the mesh's asks for
+-- another server name than the one that is proved, apisix.mesh.verify compares.
 
 local alpn = require("apisix.mesh.alpn")
 local core = require("apisix.core")
@@ -66,6 +67,11 @@ function _M.own(tls)
     return tls.mode ~= "ISTIO_MUTUAL"
 end
 
+-- kind is of the locations and servers of nginx's that the settings need, "tls" or "mtls"; nil for those that there are anyway.
+function _M.kind(tls)
+    return _M.own(tls) and "tls" or tls.sni and "mtls" or nil
+end
+
 -- plain says that a node speaks plain text, whatever the others of its upstream do.
 function _M.plain(ctx, up, tls, host, port)
     if not tls.mixed then
@@ -86,8 +92,8 @@ end
 
 local PLAIN = {https = "http", grpcs = "grpc"}
 
--- The server in nginx's configuration for connections that are not HTTP.
-local SERVER = "mesh-tls"
+-- The servers in nginx's configuration for connections that are not HTTP.
+local SERVERS = {tls = "mesh-tls", mtls = "mesh-mtls"}
 
 -- prepare decides, while that can still be done, how a request or a connection goes on to the node that was chosen for it.
 function _M.prepare(ctx, node)
@@ -96,22 +102,26 @@ function _M.prepare(ctx, node)
     if not tls then
         return
     end
-    if _M.own(tls) then
+    if _M.plain(ctx, up, tls, node.host, node.port) then
         if is_http then
-            return origination.follow(ctx)
+            local scheme = PLAIN[ctx.upstream_scheme] or "http"
+            ctx.upstream_scheme = scheme
+            ctx.var.upstream_scheme = scheme
         end
-        local ok, err = stream_server.use(SERVER)
-        if not ok then
-            core.log.error("a connection cannot be secured: ", err)
-        end
-        ctx.mesh_tls_location = ok
         return
     end
-    if is_http and _M.plain(ctx, up, tls, node.host, node.port) then
-        local scheme = PLAIN[ctx.upstream_scheme] or "http"
-        ctx.upstream_scheme = scheme
-        ctx.var.upstream_scheme = scheme
+    local kind = _M.kind(tls)
+    if not kind then
+        return
     end
+    if is_http then
+        return origination.follow(ctx, kind)
+    end
+    local ok, err = stream_server.use(SERVERS[kind])
+    if not ok then
+        core.log.error("a connection cannot be secured: ", err)
+    end
+    ctx.mesh_tls_location = ok and kind
 end
 
 local warned
@@ -129,6 +139,33 @@ local function offer(scheme)
     end
 end
 
+local ELSEWHERE = "it is on its way through a place in nginx that secures nothing"
+
+-- named has Lua compare the certificate of a node that is asked for a name which is not the one that it must prove.
+local function named(ctx, tls, peer)
+    if ctx.mesh_tls_location ~= "mtls" then
+        return nil, ELSEWHERE
+    end
+    local trusted, err = verify.authorities({ca_certificates = identity.roots()})
+    if not trusted then
+        return nil, err
+    end
+    if ctx.upstream_scheme == "grpcs" and is_http then
+        local ok
+        ok, err = alpn.originate_grpc(true)
+        if not ok then
+            return nil, err
+        end
+    end
+    if is_http then
+        ngx_var.mesh_peer = tls.sni
+    else
+        ngx_var.upstream_sni = tls.sni
+    end
+    ctx.mesh_expected = {trusted = trusted, names = {peer}}
+    return true
+end
+
 local function mutual(ctx, up, tls, host, port)
     local own, err = identity.get()
     if not own then
@@ -139,23 +176,27 @@ local function mutual(ctx, up, tls, host, port)
     if not peer then
         return nil, "nobody knows whom to expect at " .. host .. ":" .. port
     end
-    if is_http then
+    local ok
+    if tls.sni then
+        ok, err = named(ctx, tls, peer)
+        if not ok then
+            return nil, err
+        end
+    elseif is_http then
         ngx_var.mesh_peer = peer
     else
-        local ok
         ok, err = nginx.set_tls()
         if not ok then
             return nil, err
         end
         ngx_var.upstream_sni = peer
     end
-    local ok
     ok, err = nginx.set_cert_and_key(own.cert, own.key)
     if not ok then
         return nil, err
     end
     offer(ctx.upstream_scheme)
-    return peer .. "#" .. own.version
+    return peer .. "#" .. own.version .. (tls.sni and "#" .. tls.sni or "")
 end
 
 -- client_certificate shows the upstream's own certificate, from files or from an object of /apisix/ssls; it returns its version.
@@ -212,8 +253,8 @@ local function digest_of(tls)
 end
 
 local function originate(ctx, tls)
-    if not ctx.mesh_tls_location then
-        return nil, "it is on its way through a place in nginx that secures nothing"
+    if ctx.mesh_tls_location ~= "tls" then
+        return nil, ELSEWHERE
     end
     local expected, version, err = {names = tls.subject_alt_names}, "", nil
     if not tls.insecure_skip_verify then

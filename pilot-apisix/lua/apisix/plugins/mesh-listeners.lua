@@ -12,10 +12,12 @@
 -- See the License for the specific language governing permissions and
 -- limitations under the License.
 
--- The ports that a gateway has to open, as metadata of this plugin. They are for the agent, which writes them into config.yaml;
--- APISIX does nothing with them but to check their form. The plugin itself is for no route.
+-- The ports that a gateway has to open, as metadata of this plugin. They are for the agent, which writes them into config.yaml; of the servers
+-- with mutual TLS of the mesh apisix.mesh.mutual_servers reads here. The plugin itself is for no route.
 
 local core = require("apisix.core")
+
+local names = {type = "array", items = {type = "string", minLength = 1}}
 
 local schema = {
     type = "object",
@@ -37,6 +39,20 @@ local metadata_schema = {
                     protocol = {type = "string", enum = {"http", "https", "tcp", "tls"}},
                     -- An address; all of them without one.
                     bind = {type = "string", minLength = 1},
+                    -- Servers that show the workload's own certificate, by their names, and the other names of the port.
+                    istio_mutual = {
+                        type = "array",
+                        items = {
+                            type = "object",
+                            properties = {
+                                names = names,
+                                ssl_protocols = {type = "array", items = {type = "string", enum = {"TLSv1.1", "TLSv1.2", "TLSv1.3"}}},
+                            },
+                            required = {"names"},
+                            additionalProperties = false,
+                        },
+                    },
+                    others = names,
                 },
                 required = {"port", "protocol"},
                 additionalProperties = false,

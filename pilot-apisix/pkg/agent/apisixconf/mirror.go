@@ -35,16 +35,19 @@ const mirrorServer = `server {
         access_by_lua_block { apisix.disable_proxy_buffering_access_phase() }
         %s%sgrpc_pass $upstream_scheme://apisix_backend;
     }
-    location @mesh_mirror_tls {
+%s}
+`
+
+// mirrorTLS are the locations of a kind of TLS of which Lua judges the certificates.
+const mirrorTLS = `    location @mesh_mirror_%[1]s {
         access_by_lua_block { apisix.disable_proxy_buffering_access_phase() }
-        %s%sproxy_pass https://apisix_backend;
+        %[2]s%[3]sproxy_pass https://apisix_backend;
     }
-    location @mesh_mirror_tls_grpc {
+    location @mesh_mirror_%[1]s_grpc {
         access_by_lua_block { apisix.disable_proxy_buffering_access_phase() }
-        %s%sproxy_pass https://apisix_backend;
+        %[4]s%[5]sproxy_pass https://apisix_backend;
         grpc_pass grpcs://apisix_backend;
     }
-}
 `
 
 const (
@@ -56,10 +59,19 @@ proxy_set_header Connection "";
 `
 )
 
-// mirrors is the server of mirrorServer. tls has nginx check certificates of the mesh, for the directives with the prefix.
-func mirrors(socket string, tls func(prefix string) string) string {
+// mirrors is the server of mirrorServer. Where there is an identity, nginx checks certificates of the mesh.
+func mirrors(socket, identity string) string {
+	mesh := func(prefix string) string {
+		if identity == "" {
+			return ""
+		}
+		return verify(prefix, identity, "$mesh_peer")
+	}
 	deeper := func(s string) string { return strings.ReplaceAll(s, "\n", "\n        ") }
 	proxy, grpc := originations("proxy"), originations("grpc")
-	return fmt.Sprintf(mirrorServer, socket, deeper(mirrorHTTP), deeper(tls("proxy")), deeper(mirrorGRPC), deeper(tls("grpc")),
-		deeper(mirrorHTTP), deeper(proxy+verification), deeper(mirrorGRPC), deeper(proxy+grpc+verification))
+	var own strings.Builder
+	for _, kind := range originationKinds(identity) {
+		fmt.Fprintf(&own, mirrorTLS, kind, deeper(mirrorHTTP), deeper(proxy+verification), deeper(mirrorGRPC), deeper(proxy+grpc+verification))
+	}
+	return fmt.Sprintf(mirrorServer, socket, deeper(mirrorHTTP), deeper(mesh("proxy")), deeper(mirrorGRPC), deeper(mesh("grpc")), own.String())
 }

@@ -320,12 +320,7 @@ func nginxConfig(o *Options) object {
 	}
 	snippet += peerSnippet + directions(ports(o.InboundPorts)) + sourceSnippet + "grpc_bind $upstream_source;\n"
 	if o.Mirror != "" {
-		snippet += mirrors(o.Mirror, func(prefix string) string {
-			if o.Identity == "" {
-				return ""
-			}
-			return verify(prefix, o.Identity, "$mesh_peer")
-		})
+		snippet += mirrors(o.Mirror, o.Identity)
 	}
 	config := object{
 		"http":                              http,
@@ -359,7 +354,7 @@ func streams(o *Options) string {
 		out += verify("proxy", o.Identity, "")
 	}
 	if o.StreamOrigination != "" {
-		out += streamOrigination(o.StreamOrigination)
+		out += streamOrigination(o.StreamOrigination, o.Identity)
 	}
 	if o.Capture != nil {
 		out += o.Capture.server()

@@ -82,7 +82,7 @@ proxy_ssl_verify_by_lua_block { require("apisix.mesh.verify").handshake() }
 
 // grpcLocation is APISIX's @grpc_pass for servers that have TLS of their own. Only beside a proxy_pass does nginx take the directive that has the
 // handshake ask Lua; the later grpc_pass is what handles requests, and apisix.mesh.alpn has its handshakes ask too.
-const grpcLocation = `location @mesh_tls_grpc {
+const grpcLocation = `location @mesh_%s_grpc {
     access_by_lua_block { apisix.grpc_access_phase() }
     grpc_set_header ":authority" $upstream_host;
     grpc_set_header Content-Type application/grpc;
@@ -96,31 +96,46 @@ const grpcLocation = `location @mesh_tls_grpc {
 }
 `
 
-// originationLocations are the named locations for requests to servers that have TLS of their own: one for HTTP, one for gRPC, and those of
+// originationKinds are those of TLS of which Lua judges the certificates: that of servers outside of the mesh, and the mesh's own, where it
+// asks for another server name than the one that is proved. They differ in the protocols that apisix.mesh.alpn has them offer.
+func originationKinds(identity string) []string {
+	if identity == "" {
+		return []string{"tls"}
+	}
+	return []string{"tls", "mtls"}
+}
+
+// originationLocations are the named locations for requests to such servers. For each kind there is one for HTTP, one for gRPC, and those of
 // mesh-retry once more.
 func originationLocations(o *Options) string {
 	var b strings.Builder
 	proxy := originations("proxy")
-	writeLocation(&b, "tls", "apisix.disable_proxy_buffering_access_phase", proxy+verification, "https")
-	fmt.Fprintf(&b, grpcLocation, strings.ReplaceAll(proxy+originations("grpc")+verification, "\n", "\n    "))
-	if slices.Contains(o.Plugins, retryPlugin) {
-		b.WriteString(retryLocations(retryClasses(o), "tls_", proxy+verification, "https"))
+	for _, kind := range originationKinds(o.Identity) {
+		writeLocation(&b, kind, "apisix.disable_proxy_buffering_access_phase", proxy+verification, "https")
+		fmt.Fprintf(&b, grpcLocation, kind, strings.ReplaceAll(proxy+originations("grpc")+verification, "\n", "\n    "))
+		if slices.Contains(o.Plugins, retryPlugin) {
+			b.WriteString(retryLocations(retryClasses(o), kind+"_", proxy+verification, "https"))
+		}
 	}
 	return b.String()
 }
 
-// tlsServer is how connections that are not HTTP go on to servers that have TLS of their own (apisix.mesh.stream_server). Nobody comes to its socket.
+// tlsServer is how connections that are not HTTP go on to such servers (apisix.mesh.stream_server). Nobody comes to its socket.
 const tlsServer = `server {
     listen unix:%s;
-    server_name mesh-tls;
+    server_name mesh-%s;
     proxy_pass apisix_backend;
     proxy_ssl on;
     %slog_by_lua_block { apisix.stream_log_phase() }
 }
 `
 
-// streamOrigination is the server of tlsServer.
-func streamOrigination(socket string) string {
+// streamOrigination are the servers of tlsServer, one of each kind.
+func streamOrigination(socket, identity string) string {
+	var b strings.Builder
 	own := strings.ReplaceAll(originations("proxy")+verification, "$mesh_peer", "$upstream_sni")
-	return fmt.Sprintf(tlsServer, socket, strings.ReplaceAll(own, "\n", "\n    "))
+	for _, kind := range originationKinds(identity) {
+		fmt.Fprintf(&b, tlsServer, socket, kind, strings.ReplaceAll(own, "\n", "\n    "))
+	}
+	return b.String()
 }
