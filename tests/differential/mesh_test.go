@@ -22,6 +22,7 @@ import (
 	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	route "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 	corev1 "k8s.io/api/core/v1"
@@ -165,6 +166,7 @@ func (s *scenario) generate(t test.Failer) (*sides, error) {
 // generateEnvoy makes Envoy's side, anew when it was made before: Istio lets the order of maps decide here and there.
 func (x *sides) generateEnvoy(t test.Failer) {
 	listeners := x.env.Listeners(x.proxy)
+	lowerServerNames(listeners)
 	x.weighted = singleClusters(t, listeners)
 	x.envoy = &simulation.Simulation{Listeners: listeners, Routes: x.env.RoutesFromListeners(x.proxy, listeners)}
 	if x.scenario.family != onlyIPv4 {
@@ -174,6 +176,20 @@ func (x *sides) generateEnvoy(t test.Failer) {
 	x.routes = make(map[string]*route.RouteConfiguration, len(x.envoy.Routes))
 	for _, r := range x.envoy.Routes {
 		x.routes[r.Name] = r
+	}
+}
+
+// lowerServerNames does what Envoy does when it reads a listener, and Istio's simulation does not: server names are compared in lower case, those
+// of filter chains as well as those of clients.
+func lowerServerNames(listeners []*listenerv3.Listener) {
+	for _, l := range listeners {
+		for _, chain := range l.FilterChains {
+			if m := chain.FilterChainMatch; m != nil {
+				for i, name := range m.ServerNames {
+					m.ServerNames[i] = strings.ToLower(name)
+				}
+			}
+		}
 	}
 }
 

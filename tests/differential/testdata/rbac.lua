@@ -145,7 +145,7 @@ end
 local function play(set, number, call)
     local peer = call.peer ~= "" and call.peer or nil
     vars = {
-        connection = table.concat({number, call.peer, call.source, call.dest, call.sni}, "|"), connection_original_dst = call.dest,
+        connection = table.concat({number, call.peer, call.source, call.dest, call.sni}, "|"),
         realip_remote_addr = call.source, remote_addr = call.source, ssl_server_name = call.sni ~= "" and call.sni or nil,
         ssl_protocol = peer and "TLSv1.3" or nil,
     }
@@ -161,7 +161,9 @@ local function play(set, number, call)
         conf = set.grpc
     end
     method, headers = call.method, request_headers(call)
-    ctx.var = {real_request_uri = bytes(call.path), http_content_type = headers["content-type"]}
+    ctx.var = {
+        real_request_uri = bytes(call.path), http_content_type = headers["content-type"], connection_original_dst = call.dest,
+    }
     local answer = conf and http.rewrite(conf, ctx)
     return answer or "allowed", ctx.var.upstream_uri or ""
 end
