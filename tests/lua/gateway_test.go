@@ -117,7 +117,10 @@ func TestGatewayTLS(t *testing.T) {
 			answer(https, "optional.test", "optional", &ir.ServerNames{Names: []string{"optional.test"}}),
 		},
 		CatchAll: &ir.Route{Name: "not-found", DirectResponse: &ir.DirectResponse{Status: 404}},
-		TCP:      []ir.TCPRoute{{Match: ir.TCPMatch{Port: raw, SNI: "a.test"}, Destinations: []ir.Destination{{Cluster: "c"}}}},
+		TCP: []ir.TCPRoute{
+			{Match: ir.TCPMatch{Port: raw, SNI: "a.test"}, Destinations: []ir.Destination{{Cluster: "c"}}},
+			{Match: ir.TCPMatch{Port: raw, SNI: "mutual.test"}, Destinations: []ir.Destination{{Cluster: "c"}}},
+		},
 		Clusters: []*ir.Cluster{{Name: "c", Host: "c.test", Port: 1, Endpoints: []ir.Endpoint{
 			{Address: "127.0.0.1", Port: upstream.Addr().(*net.TCPAddr).Port, Weight: 1},
 		}}},
@@ -198,6 +201,36 @@ func TestGatewayTLS(t *testing.T) {
 			t.Errorf("%q for %s: got %q of %q, want %q of %q", tt.name, tt.host, body, cert, tt.body, tt.cert)
 		}
 	}
+	// A session that began with a server that asks for no certificate is not taken up again with one that does.
+	t.Run("sessions", func(t *testing.T) {
+		for port, first := range map[int]string{https: "other.test", raw: "a.test"} {
+			sessions := &anySession{}
+			say := func(name string) (answer string, resumed bool) {
+				c, err := tls.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), &tls.Config{
+					ServerName: name, InsecureSkipVerify: true, ClientSessionCache: sessions,
+				})
+				if err != nil {
+					return "", false
+				}
+				defer c.Close()
+				_ = c.SetDeadline(time.Now().Add(patience))
+				if port == https {
+					_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: "+name+"\r\nConnection: close\r\n\r\n")
+				}
+				b, _ := io.ReadAll(c)
+				return string(b), c.ConnectionState().DidResume
+			}
+			if got, _ := say(first); got == "" {
+				t.Fatalf("%s: no answer\n%s", first, a.Log())
+			}
+			if _, resumed := say(first); !resumed {
+				t.Errorf("%s: no session was taken up again", first)
+			}
+			if got, resumed := say("mutual.test"); resumed || got == "raw" || strings.HasPrefix(got, "HTTP/1.1 200") {
+				t.Errorf("mutual.test: a session of %s was taken up again: %v, %q", first, resumed, got)
+			}
+		}
+	})
 	t.Run("TCP", func(t *testing.T) {
 		for name, want := range map[string]string{"a.test": "raw", "other.test": ""} {
 			c, err := tls.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(raw)), &tls.Config{ServerName: name, InsecureSkipVerify: true})
@@ -213,6 +246,17 @@ func TestGatewayTLS(t *testing.T) {
 			}
 		}
 	})
+}
+
+// anySession gives the last session to whatever server is asked.
+type anySession struct{ last *tls.ClientSessionState }
+
+func (s *anySession) Get(string) (*tls.ClientSessionState, bool) { return s.last, s.last != nil }
+
+func (s *anySession) Put(_ string, last *tls.ClientSessionState) {
+	if last != nil {
+		s.last = last
+	}
 }
 
 func free(t *testing.T) int {

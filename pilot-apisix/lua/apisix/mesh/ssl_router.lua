@@ -29,6 +29,8 @@ require("resty.openssl.include.ssl")
 local C = ffi.C
 local get_phase = ngx.get_phase
 local ipairs = ipairs
+local md5_bin = ngx.md5_bin
+local tostring = tostring
 
 -- Others may have declared this.
 pcall(ffi.cdef, "int SSL_set_session_id_context(SSL *ssl, const unsigned char *context, unsigned int length);")
@@ -50,13 +52,15 @@ local function is_mesh()
     return ports[ssl.server_port()]
 end
 
--- apart keeps the TLS sessions of these servers apart from those of others, since a session that is taken up again is not verified.
-local function apart()
+-- apart keeps the TLS sessions of a server apart from those of others, since a session that is taken up again is not verified: with another
+-- server the client may have shown nothing, or a certificate that means nothing to this one.
+local function apart(server)
     local pointer, err = ssl.get_req_ssl_pointer()
     if not pointer then
         return nil, err
     end
-    return C.SSL_set_session_id_context(ffi.cast("SSL *", pointer), "mesh", 4) == 1, "OpenSSL takes no context of sessions"
+    local context = md5_bin(server)
+    return C.SSL_set_session_id_context(ffi.cast("SSL *", pointer), context, #context) == 1, "OpenSSL takes no context of sessions"
 end
 
 local function serve()
@@ -94,7 +98,7 @@ function _M.install(router)
         if get_phase() == "ssl_client_hello" then
             local server = mutual_servers.find(ssl.server_port(), name)
             if server then
-                local ok, err = apart()
+                local ok, err = apart("mesh")
                 if not ok then
                     return false, err
                 end
@@ -102,7 +106,16 @@ function _M.install(router)
                 return true
             end
         end
-        return match_and_set(ctx, match_only, name)
+        local found, err = match_and_set(ctx, match_only, name)
+        local server = found and get_phase() == "ssl_client_hello" and ctx.matched_ssl
+        if server then
+            local ok
+            ok, err = apart("ssls/" .. tostring(server.value.id))
+            if not ok then
+                return false, err
+            end
+        end
+        return found, err
     end
     function router.set(object, name)
         if object == matched or mutual_servers.has(object) then
