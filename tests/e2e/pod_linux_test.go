@@ -26,6 +26,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -198,15 +199,25 @@ func (p *pod) log() string { return filepath.Join(p.m.dir, p.name+".log") }
 
 func (p *pod) apisixLog() string { return filepath.Join(p.dir, "apisix/logs/error.log") }
 
-// kill ends all that runs in the pod.
+// kill ends all that runs in the pod: the agent first, so that it starts nothing any more.
 func (p *pod) kill() {
-	out, _ := exec.Command("ip", "netns", "pids", p.netns).Output()
-	for _, pid := range strings.Fields(string(out)) {
-		_ = exec.Command("kill", "-KILL", pid).Run()
-	}
 	if p.agent != nil {
+		p.agent.signal(syscall.SIGKILL)
 		<-p.agent.ended
 	}
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		out, err := exec.Command("ip", "netns", "pids", p.netns).Output()
+		pids := strings.Fields(string(out))
+		if err == nil && len(pids) == 0 {
+			return
+		}
+		for _, text := range pids {
+			if pid, err := strconv.Atoi(text); err == nil {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+	}
+	p.t.Errorf("%s: processes are left", p.name)
 }
 
 // ready waits until the pod is, as a kubelet sees it.
