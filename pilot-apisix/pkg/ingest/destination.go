@@ -116,7 +116,8 @@ func (b *builder) missing(key clusterKey) string {
 	case svc == nil:
 		return fmt.Sprintf("no service %q is visible to the proxy", key.host)
 	case svc.Resolution == model.Alias:
-		return fmt.Sprintf("service %s is an alias of %s, which no service that is visible to the proxy has for its name", key.host, svc.Attributes.K8sAttributes.ExternalName)
+		return fmt.Sprintf("service %s is an alias of %s, which no service that is visible to the proxy has for its name",
+			key.host, svc.Attributes.K8sAttributes.ExternalName)
 	case !hasPort(svc, key.port):
 		return fmt.Sprintf("service %s has no port %d", key.host, key.port)
 	case key.subset != "" && svc.Resolution == model.DynamicDNS:

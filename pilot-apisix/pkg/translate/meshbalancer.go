@@ -81,7 +81,8 @@ func meshBalancer(u *apisix.Upstream, c *ir.Cluster) {
 		m.DNSRefresh = seconds(c.DNSRefresh)
 	}
 	u.Type, u.Mesh = apisix.Mesh, m
-	if len(u.Nodes) == 1 && (c.DynamicDNS || u.Nodes[0].StandsIn() || m.OutlierDetection != nil || m.RetryBudget != nil || m.Warmup != nil || m.ConnectionPool != (apisix.MeshConnectionPool{})) {
+	asked := c.DynamicDNS || m.OutlierDetection != nil || m.RetryBudget != nil || m.Warmup != nil || m.ConnectionPool != (apisix.MeshConnectionPool{})
+	if len(u.Nodes) == 1 && (asked || u.Nodes[0].StandsIn()) {
 		askForOne(u)
 	}
 }
