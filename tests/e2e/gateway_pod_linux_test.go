@@ -178,20 +178,5 @@ func (p *pod) rejected() string {
 
 // gatewayService is the Service of a gateway, and its one pod.
 func gatewayService(name, clusterIP, podIP, ports string) string {
-	return fmt.Sprintf(`apiVersion: v1
-kind: Service
-metadata: {name: %[1]s, namespace: default}
-spec:
-  clusterIP: %[2]s
-  selector: {istio: %[1]s}
-  ports: [%[4]s]
----
-apiVersion: networking.istio.io/v1
-kind: WorkloadEntry
-metadata: {name: %[1]s, namespace: default}
-spec:
-  address: %[3]s
-  labels: {istio: %[1]s, security.istio.io/tlsMode: disabled}
----
-`, name, clusterIP, podIP, ports)
+	return serviceOf("istio", "disabled", name, clusterIP, podIP, ports) + "---\n"
 }

@@ -27,12 +27,17 @@ import (
 
 // service is a Service of Kubernetes and the one workload behind it, with a sidecar.
 func service(name, clusterIP, podIP, ports string) string {
+	return serviceOf("app", "istio", name, clusterIP, podIP, ports) + "  serviceAccount: " + name + "\n---\n"
+}
+
+// serviceOf is a Service and its one workload, known by a label with the name, without the account of the workload.
+func serviceOf(label, tlsMode, name, clusterIP, podIP, ports string) string {
 	return fmt.Sprintf(`apiVersion: v1
 kind: Service
 metadata: {name: %[1]s, namespace: default}
 spec:
   clusterIP: %[2]s
-  selector: {app: %[1]s}
+  selector: {%[5]s: %[1]s}
   ports: [%[4]s]
 ---
 apiVersion: networking.istio.io/v1
@@ -40,10 +45,8 @@ kind: WorkloadEntry
 metadata: {name: %[1]s, namespace: default}
 spec:
   address: %[3]s
-  labels: {app: %[1]s, security.istio.io/tlsMode: istio}
-  serviceAccount: %[1]s
----
-`, name, clusterIP, podIP, ports)
+  labels: {%[5]s: %[1]s, security.istio.io/tlsMode: %[6]s}
+`, name, clusterIP, podIP, ports, label, tlsMode)
 }
 
 const serverPorts = "{name: http-web, port: 80, targetPort: 8080}, {name: grpc-api, port: 81, targetPort: 8081}, {name: tcp-db, port: 3306, targetPort: 3306}," +

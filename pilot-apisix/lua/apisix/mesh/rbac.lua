@@ -17,9 +17,11 @@
 -- Rules are parted into what depends on the connection only and the rest. Of a connection is kept which rules are left to look at,
 -- or that there is nothing left to decide.
 
+local memo = require("apisix.mesh.memo")
 local error = error
 local find = string.find
 local ipairs = ipairs
+local pcall = pcall
 local sub = string.sub
 local type = type
 
@@ -343,6 +345,19 @@ function _M.plan(conf, sources, new_cidrs)
         deny = rules(conf.deny or {}, sources, new_cidrs),
         allow = conf.allow and rules(conf.allow, sources, new_cidrs),
     }
+end
+
+-- compiler is what the plugins mesh-rbac of HTTP and of streams do with configurations: plan, once for each, and a check whether that can be
+-- done, which is true, or false and why not.
+function _M.compiler(sources, new_cidrs)
+    local function plan(conf)
+        return _M.plan(conf, sources, new_cidrs)
+    end
+    local function check(conf)
+        local ok, err = pcall(plan, conf)
+        return ok, not ok and err or nil
+    end
+    return memo.new(plan), check
 end
 
 local function hold(groups, ctx)

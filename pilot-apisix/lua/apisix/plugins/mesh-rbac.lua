@@ -18,7 +18,6 @@ local core = require("apisix.core")
 local grpc = require("apisix.mesh.grpc")
 -- For connection_original_dst.
 require("apisix.mesh.http_dst")
-local memo = require("apisix.mesh.memo")
 local normalise = require("apisix.mesh.normalise")
 local original_dst = require("apisix.mesh.original_dst")
 local rbac = require("apisix.mesh.rbac")
@@ -127,21 +126,15 @@ core.ctx.register_var("mesh_rbac", function()
     return "1"
 end)
 
+local plan_of, compiles = rbac.compiler(sources, rbac_source.cidrs(new_cidrs))
+
 function _M.check_schema(conf)
     local ok, err = core.schema.check(schema, conf)
     if not ok then
         return false, err
     end
-    ok, err = pcall(rbac.plan, conf, sources, rbac_source.cidrs(new_cidrs))
-    if not ok then
-        return false, err
-    end
-    return true
+    return compiles(conf)
 end
-
-local plan_of = memo.new(function(conf)
-    return rbac.plan(conf, sources, rbac_source.cidrs(new_cidrs))
-end)
 
 -- Connections have numbers that are not used again.
 local connections = lrucache.new(4096)

@@ -15,7 +15,6 @@
 -- The same as the plugin of the name for HTTP, for connections.
 
 local core = require("apisix.core")
-local memo = require("apisix.mesh.memo")
 local rbac = require("apisix.mesh.rbac")
 local rbac_source = require("apisix.mesh.rbac_source")
 local new_cidrs = require("resty.ipmatcher").new
@@ -56,21 +55,15 @@ local sources = {
     end,
 }
 
+local plan_of, compiles = rbac.compiler(sources, rbac_source.cidrs(new_cidrs))
+
 function _M.check_schema(conf)
     local ok, err = core.schema.check(schema, conf)
     if not ok then
         return false, err
     end
-    ok, err = pcall(rbac.plan, conf, sources, rbac_source.cidrs(new_cidrs))
-    if not ok then
-        return false, err
-    end
-    return true
+    return compiles(conf)
 end
-
-local plan_of = memo.new(function(conf)
-    return rbac.plan(conf, sources, rbac_source.cidrs(new_cidrs))
-end)
 
 local function decide(conf, ctx)
     return rbac.request(rbac.connection(plan_of(conf), ctx), ctx)
