@@ -16,7 +16,7 @@
 describe("pool", function()
     local balancer, chosen, before, ngx_before, prepared
     local module = {pick_server = function(_, ctx) return ctx.node, "none" end}
-    local stubs = {
+    local stand_ins = {
         ["apisix.core"] = {log = {error = function() end}},
         ["apisix.mesh.upstream_tls"] = {
             settings = function(up) return up.tls end,
@@ -39,8 +39,8 @@ describe("pool", function()
             return true
         end}
         package.loaded["ngx.balancer"], package.loaded["apisix.mesh.pool"] = balancer, nil
-        for name, stub in pairs(stubs) do
-            before[name], package.loaded[name] = package.loaded[name], stub
+        for name, stand_in in pairs(stand_ins) do
+            before[name], package.loaded[name] = package.loaded[name], stand_in
         end
         rawset(_G, "ngx", {var = {}, ctx = {}})
         require("apisix.mesh.pool").install(module)
@@ -48,7 +48,7 @@ describe("pool", function()
 
     teardown(function()
         package.loaded["ngx.balancer"], package.loaded["apisix.mesh.pool"] = before.balancer, before.pool
-        for name in pairs(stubs) do
+        for name in pairs(stand_ins) do
             package.loaded[name] = before[name]
         end
         rawset(_G, "ngx", ngx_before)

@@ -15,7 +15,7 @@
 
 describe("refused", function()
     local refused, said, before, ngx_before
-    local stubs = {
+    local stand_ins = {
         ["apisix.core.schema"] = {check = function(schema, value)
             if value.uri == schema.bad then
                 return false, "schema"
@@ -27,8 +27,8 @@ describe("refused", function()
 
     setup(function()
         before = {["apisix.mesh.refused"] = package.loaded["apisix.mesh.refused"]}
-        for name, stub in pairs(stubs) do
-            before[name], package.loaded[name] = package.loaded[name] or false, stub
+        for name, stand_in in pairs(stand_ins) do
+            before[name], package.loaded[name] = package.loaded[name] or false, stand_in
         end
         ngx_before = rawget(_G, "ngx")
         _G.ngx = {ERR = 4, log = function(_, mark, text) said[#said + 1] = mark .. text end}

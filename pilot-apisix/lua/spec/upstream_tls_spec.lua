@@ -20,7 +20,7 @@ describe("upstream_tls", function()
         end
         return {name = tls.ca_certificates}, "v1"
     end}
-    local stubs = {
+    local stand_ins = {
         ["apisix.core"] = {
             log = {error = function() end}, table = {concat = table.concat}, json = {stably_encode = function(t) return t.mode end},
         },
@@ -37,8 +37,8 @@ describe("upstream_tls", function()
     setup(function()
         before, ngx_before = {["apisix.mesh.upstream_tls"] = package.loaded["apisix.mesh.upstream_tls"]}, rawget(_G, "ngx")
         package.loaded["apisix.mesh.upstream_tls"] = nil
-        for name, stub in pairs(stubs) do
-            before[name], package.loaded[name] = package.loaded[name], stub
+        for name, stand_in in pairs(stand_ins) do
+            before[name], package.loaded[name] = package.loaded[name], stand_in
         end
         rawset(_G, "ngx", {config = {subsystem = "http"}, var = {}, md5 = function(text) return text end})
         upstream_tls = require("apisix.mesh.upstream_tls")
@@ -46,7 +46,7 @@ describe("upstream_tls", function()
 
     teardown(function()
         package.loaded["apisix.mesh.upstream_tls"] = before["apisix.mesh.upstream_tls"]
-        for name in pairs(stubs) do
+        for name in pairs(stand_ins) do
             package.loaded[name] = before[name]
         end
         rawset(_G, "ngx", ngx_before)
